@@ -74,9 +74,11 @@ pub(crate) enum Command {
     Status(status::StatusOptions),
     /// List the plans that wait for approval, and what is frozen. Changes nothing.
     Holds(holds::HoldsOptions),
-    /// Execute a held plan exactly as it was shown, and wait until it is done.
+    /// Execute held plans exactly as they were shown, and wait until they are done. Of a member, a link, or all links that
+    /// have the plan.
     Approve(approve::ApproveOptions),
-    /// Reject a held plan. It is not executed, and is not announced again.
+    /// Reject held plans. They are not executed, and not announced again. Of a member, a link, or all links that have the
+    /// plan.
     Reject(reject::RejectOptions),
     /// Plan a rollback to the lists before a run, and hold it for approval.
     Restore(restore::RestoreOptions),
@@ -184,7 +186,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(options) => Box::pin(doctor::run(&common, &options)).await,
         Command::Sync(options) => sync::run(&common, &options).await,
         Command::Status(options) => status::run(&common, &options).await,
-        Command::Holds(options) => holds::run(&common, &options).await,
+        Command::Holds(options) => Box::pin(holds::run(&common, &options)).await,
         Command::Approve(options) => Box::pin(approve::run(&common, &options)).await,
         Command::Reject(options) => Box::pin(reject::run(&common, &options)).await,
         Command::Restore(options) => Box::pin(restore::run(&common, &options)).await,

@@ -314,6 +314,11 @@ impl Failure {
         }
     }
 
+    /// The failure of one of several things, in the form of `--json`.
+    pub(crate) fn detail(&self, flags: &Flags) -> ErrorDetail {
+        self.answer(flags).error
+    }
+
     /// The JSON value for stdout.
     pub(crate) fn answer(&self, flags: &Flags) -> ErrorAnswer {
         let remedy = self.remedy();
@@ -356,7 +361,7 @@ fn is_zero(count: &usize) -> bool {
 
 /// The error.
 #[derive(Debug, Serialize, JsonSchema)]
-struct ErrorDetail {
+pub(crate) struct ErrorDetail {
     /// The stable code, as listed in docs/command-guide.md.
     code: String,
     /// What went wrong, as a sentence.

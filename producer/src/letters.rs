@@ -136,10 +136,12 @@ pub(crate) fn fate(change: &ChangeMessage, served: &LinkRecord, stays: bool) -> 
 }
 
 fn fate_of_served(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
-    let wanted = served.plan().contains(&ProductChange {
+    let its = ProductChange {
         product: change.product.clone(),
         action: change.action,
-    });
+    };
+    let wanted = served.plan().contains(&its);
+    let held = served.shown().contains(&its);
     let fault = || {
         let fault = served.fault.as_ref();
         fault.map_or_else(String::new, |fault| {
@@ -148,13 +150,13 @@ fn fate_of_served(change: &ChangeMessage, served: &LinkRecord) -> LetterFate {
     };
     match served.status {
         LinkStatus::Failed => (DeadLetterOutcome::Kept, fault()),
-        LinkStatus::Held => (
-            DeadLetterOutcome::Kept,
-            "the plan of its link is held: it waits for approval".to_owned(),
-        ),
-        LinkStatus::Suspended if wanted => (
+        LinkStatus::Suspended if wanted || held => (
             DeadLetterOutcome::Kept,
             "it is wanted, and its link is suspended".to_owned(),
+        ),
+        _ if held || served.status == LinkStatus::Held => (
+            DeadLetterOutcome::Kept,
+            "it is held: it waits for approval".to_owned(),
         ),
         LinkStatus::Committed if wanted => (
             DeadLetterOutcome::Reissued,

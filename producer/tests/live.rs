@@ -177,10 +177,11 @@ impl Setting {
             action,
             lane: lane('2'),
             run,
-            plan_hash: link.plan_hash,
+            plan_hash: link.hold.map(|hold| hold.plan_hash),
             request_id: None,
             requester: None,
             account: None,
+            reason: None,
         });
         let body =
             serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });
@@ -393,7 +394,9 @@ fn a_lane_that_waits_for_an_answer_is_not_said_to_be_in_sync() {
 fn held(check: &str) -> Setting {
     let setting = Setting::new([check, "off"], 3, 20);
     setting.sync();
-    assert_eq!(setting.link('2').status, LinkStatus::Held);
+    let link = setting.link('2');
+    assert!(link.is_held());
+    assert_eq!(link.held.deny.len(), 20);
     setting
 }
 
@@ -436,16 +439,14 @@ fn what_was_approved_is_executed_as_it_was_shown() {
     });
     setting.sync();
     let shown = setting.link('2');
-    assert_eq!((shown.status, shown.allow.len()), (LinkStatus::Held, 1));
+    let counts = (shown.allow.len(), shown.held.deny.len());
+    assert_eq!((shown.status, counts), (LinkStatus::Committed, (1, 20)));
     setting.ask_for(ApprovalAction::Approve, setting.last_run());
     let done = setting.link('2');
     assert_eq!(done.approval.unwrap().refused, None);
-    assert_eq!(
-        (done.status, done.plan_hash),
-        (LinkStatus::Committed, shown.plan_hash)
-    );
+    assert_eq!((done.status, done.hold), (LinkStatus::Committed, None));
+    assert_eq!((done.allow, done.deny), (shown.allow, shown.held.deny));
     assert_eq!(setting.asked(), 2, "nothing could be added to it");
-    assert_eq!(setting.allowed('2'), shown.allow);
 }
 
 #[test]
@@ -460,7 +461,11 @@ fn a_rollback_allows_what_was_allowed_before() {
     setting.world.set_live(&old, false);
     setting.ask_for(ApprovalAction::Restore, run);
     let link = setting.link('2');
-    assert_eq!((link.status, link.allow), (LinkStatus::Held, vec![old]));
+    assert_eq!(
+        (link.status, link.held.allow),
+        (LinkStatus::Held, vec![old])
+    );
+    assert!(link.allow.is_empty());
 }
 
 #[test]

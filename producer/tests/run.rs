@@ -387,6 +387,7 @@ fn approval(setting: &Setting) -> String {
         request_id: None,
         requester: None,
         account: None,
+        reason: None,
     });
     serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail })
         .to_string()

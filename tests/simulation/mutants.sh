@@ -106,10 +106,36 @@ mutate overlooks-an-empty-source held-is-not-sent shared/domain/src/reconcile/go
     's/if self\.policy\.is_empty\(\) && !conditions\.iter\(\)\.any\(is_no_policy\)/if false/'
 mutate names-no-source converged shared/domain/src/reconcile/goal.rs \
     's/own\.map\(\|of\| of\.about\(experience\)\)/own.map(|of| (of, experience).0)/'
-mutate commits-what-is-held held-is-not-sent shared/domain/src/reconcile/decide.rs \
-    's/if !seen\.guards\.reasons\.is_empty\(\) \{/if false {/'
-mutate approves-for-ever approved-once shared/domain/src/reconcile/observation.rs \
+mutate commits-what-is-held held-is-not-sent shared/domain/src/guard/parting.rs \
+    's/passing: self\.plan\.minus\(&held\)/passing: self.plan.clone()/'
+mutate lets-a-doubted-list-through held-is-not-sent shared/domain/src/guard/parting.rs \
+    's/Keeps::Everything => self\.plan\.clone\(\)/Keeps::Everything => Plan::new(Default::default(), self.removals())/'
+mutate lets-nothing-through parted shared/domain/src/guard/parting.rs \
+    's/Keeps::Removals => Plan::new\(Default::default\(\), self\.removals\(\)\)/Keeps::Removals => self.plan.clone()/'
+mutate lets-removals-through guarded shared/domain/src/guard/parting.rs \
+    's/Keeps::Removals => Plan::new\(Default::default\(\), self\.removals\(\)\)/Keeps::Removals => Plan::default()/'
+mutate approves-for-ever approved-once shared/domain/src/reconcile/draft.rs \
     's/grant\.filter\(\|grant\| !is_spent\(grant\)\)/grant.filter(|grant| !is_spent(grant) || true)/'
+mutate voids-what-was-approved approved-goes-on shared/domain/src/guard/parting.rs \
+    's/let approved = approved\.unwrap_or_default\(\);/let approved = approved.filter(|part| *part == *self.plan).unwrap_or_default();/'
+mutate keeps-no-rejection rejected producer/src/handlers/approval/reject.rs \
+    's/next\.rejected = shown\.map\(/next.rejected = shown.filter(|_| false).map(/'
+mutate asks-again rejected shared/domain/src/notify.rs \
+    's/seen\.hold\.filter\(\|hold\| !hold\.is_rejected\(\)\)/seen.hold/'
+mutate makes-rejected-removals rejected shared/domain/src/guard/parting.rs \
+    's/if !rejected\.is_empty\(\) \{/if false {/'
+mutate keeps-a-rejection-for-ever rejected shared/domain/src/reconcile/memory.rs \
+    's/rejected\.and_then\(\|rejected\| rejected\.while_wanted\(is_wanted, &seen\.held\)\)/rejected.inspect(|_| drop(&is_wanted))/'
+mutate counts-a-session two-people shared/domain/src/approval/people.rs \
+    's/if !role\.starts_with\(IDENTITY_CENTER\)/if role.is_empty()/'
+mutate counts-one-twice two-people producer/src/handlers/approval/approve.rs \
+    's/if !has_approved\(&approvals, &principal\)/if !has_approved(\&[], \&principal)/'
+mutate keeps-a-hold-of-an-override overridden shared/domain/src/reconcile/draft.rs \
+    's/made\.plan\.minus\(&approved\)\.common\(&record\.shown\(\)\)/record.shown().minus(\&approved)/'
+mutate drops-a-hold-of-an-override overridden shared/domain/src/reconcile/draft.rs \
+    's/if hold\.is_none\(\) && granted\.is_none\(\)/if granted.is_none()/'
+mutate lets-more-through-than-shown overridden shared/domain/src/reconcile/draft.rs \
+    's/granted\.as_ref\(\)\.map\(\|shown\| made\.plan\.common\(shown\)\)/granted.as_ref().map(|_| made.plan.clone())/'
 mutate counts-no-slices guarded shared/domain/src/guard/memory.rs \
     's/recent\.chain\(&self\.taking\)\.collect\(\)/recent.chain(&self.taking).take(0).collect()/'
 mutate counts-from-the-commit guarded shared/domain/src/guard/memory.rs \
@@ -126,7 +152,7 @@ mutate takes-all-for-edits guarded shared/domain/src/reconcile/memory.rs \
     's/removals\.retain\(\|product\| !edited\.undone\.contains\(product\)\);/removals.clear();/'
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
-mutate voids-a-rollback restored shared/domain/src/reconcile/observation.rs \
+mutate voids-a-rollback restored shared/domain/src/reconcile/draft.rs \
     's/rollback\.and_then\(Hold::undo\)/rollback.and_then(Hold::undo).filter(|_| false)/'
 mutate reverts-what-came-later reverted shared/domain/src/revert.rs \
     's/(let mut found = Self::default.*?)last\.run == Some\(run\)\)/$1last.run.is_some())/s'

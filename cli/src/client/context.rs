@@ -11,6 +11,7 @@ use pmp_sync_domain::config::Config;
 use pmp_sync_domain::error::{RunError, ServiceError};
 use pmp_sync_domain::ports::{Entropy as _, StoredConfig};
 use pmp_sync_domain::records::Found;
+use tokio::sync::OnceCell;
 
 use super::access::sdk_config_for;
 use super::memory::Memory;
@@ -25,6 +26,8 @@ const WHO: Duration = Duration::from_secs(3);
 /// Clients for the management account, with the credentials of its profile if one is named.
 pub(crate) struct Context {
     pub(crate) config: SdkConfig,
+    /// The requester, once it was asked for.
+    requester: OnceCell<Option<String>>,
     pub(crate) ledger: Ledger,
     pub(crate) bus: EventBus,
     pub(crate) producer: String,
@@ -49,14 +52,18 @@ impl Context {
             producer: format!("{}-producer", common.name),
             memory: Memory::of(common),
             flags: Flags::of(common),
+            requester: OnceCell::new(),
             config,
         }
     }
 
     /// The requester: the ARN of the principal, or the user of this machine if STS does not answer.
     pub(crate) async fn requester(&self) -> Option<String> {
-        let told = caller::principal(&self.config, WHO).await.ok();
-        told.or_else(|| std::env::var("USER").ok())
+        let ask = async || {
+            let told = caller::principal(&self.config, WHO).await.ok();
+            told.or_else(|| std::env::var("USER").ok())
+        };
+        self.requester.get_or_init(ask).await.clone()
     }
 
     /// Writes a note with commands in it.

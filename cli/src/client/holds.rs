@@ -1,6 +1,8 @@
 //! Holds of all links, and how commands show them.
 
 mod answer;
+mod group;
+pub(crate) mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,12 +10,15 @@ use std::fmt::Write as _;
 use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{ExperienceId, LaneId, MemberName};
+use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::ports::ReadRuns as _;
 use pmp_sync_domain::records::{LaneEntry, LinkState};
 use pmp_sync_domain::suggest::did_you_mean;
+use pmp_sync_domain::text::one_line;
 use pmp_sync_domain::wire::Scope;
 
 pub(crate) use self::answer::{HoldAnswer, Products, ReasonAnswer, restores, reverts};
+pub(crate) use self::group::{Group, grouped};
 use super::configuration::serves;
 use super::context::Context;
 use super::scope::elsewhere;
@@ -23,6 +28,7 @@ use crate::options::LinkOption;
 use crate::output;
 
 /// A link state, with what is known of its lane.
+#[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) lane: LaneId,
     pub(crate) link_state: LinkState,
@@ -56,6 +62,19 @@ impl Known {
     pub(crate) fn approve(&self, hold: &Hold, flags: &Flags) -> String {
         let member = self.member().filter(|_| self.is_ambiguous);
         flags.approve(hold, &self.lane.experience, member)
+    }
+
+    /// The line before a hold of it: what is held, and since when.
+    pub(crate) fn held(&self, hold: &Hold) -> String {
+        let what = match hold.undo() {
+            Some(undo) => format!("{undo} is held"),
+            None => "held".to_owned(),
+        };
+        format!(
+            "{}: {what} since {}",
+            self.name(),
+            output::time(Some(hold.since))
+        )
     }
 
     /// Its holds: the plan, and a rollback that was requested.
@@ -119,11 +138,7 @@ pub(crate) fn frozen(known: &Known) -> Option<String> {
 
 /// A hold in indented lines: what, why, who rejected it, and the command that approves it.
 pub(crate) fn words(hold: &Hold, approve: &str) -> String {
-    let mut text = format!(
-        "  the plan    {} ({})",
-        counts(hold.allow, hold.deny),
-        output::count(hold.removals, "removal")
-    );
+    let mut text = plan_line(hold);
     for reason in &hold.reasons {
         let _ = write!(
             text,
@@ -133,11 +148,75 @@ pub(crate) fn words(hold: &Hold, approve: &str) -> String {
             reason.remedy()
         );
     }
-    if let Some(ask) = &hold.rejected {
-        let _ = write!(text, "\n  rejected    {}", who(ask));
+    for line in answers(hold) {
+        let _ = write!(text, "\n{}", line.of(""));
     }
     let _ = write!(text, "\n  to release  {approve}");
     text
+}
+
+/// The plan that an approval would execute: what the record of its run shows. None once that has expired.
+pub(crate) async fn shown(
+    context: &Context,
+    hold: &Hold,
+    lane: &LaneId,
+) -> Result<Option<Plan>, Failure> {
+    let record = context.ledger.link(hold.run, lane).await?;
+    let plan = record.map(|record| record.shown());
+    Ok(plan.filter(|plan| plan.hash() == hold.plan_hash))
+}
+
+/// The size of what is held, as an indented line.
+fn plan_line(hold: &Hold) -> String {
+    format!(
+        "  the plan    {} ({})",
+        counts(hold.allow, hold.deny),
+        output::count(hold.removals, "removal")
+    )
+}
+
+/// An indented line about an answer to a hold.
+struct AnswerLine {
+    what: &'static str,
+    words: String,
+}
+
+impl AnswerLine {
+    /// The line, with the name of the link if it is of one of several.
+    fn of(&self, link: &str) -> String {
+        format!("  {:<11} {link}{}", self.what, self.words)
+    }
+}
+
+/// What people have answered so far, and what an approval does in spite of a freeze.
+fn answers(hold: &Hold) -> Vec<AnswerLine> {
+    let mut lines = Vec::new();
+    if hold.overrides {
+        lines.push(AnswerLine {
+            what: "override",
+            words: "an approval executes it although the link is frozen".to_owned(),
+        });
+    }
+    if let Some(part) = &hold.rejected {
+        let words = who(&part.ask);
+        lines.push(AnswerLine {
+            what: "rejected",
+            words: if hold.is_rejected() {
+                words
+            } else {
+                let changes = output::count(hold.changes(), "change");
+                format!("{} of {changes}, {words}", part.changes)
+            },
+        });
+    }
+    if !hold.approvals.is_empty() {
+        let by: Vec<_> = hold.approvals.iter().map(who).collect();
+        lines.push(AnswerLine {
+            what: "approved",
+            words: format!("{}; a second person runs the same command", by.join("; ")),
+        });
+    }
+    lines
 }
 
 /// The size of a plan, in words.
@@ -149,12 +228,17 @@ pub(crate) fn counts(allow: usize, deny: usize) -> String {
     )
 }
 
-/// Requester, account and time of a request, in words.
+/// Requester, account, time and reason of a request, in words.
 pub(crate) fn who(ask: &Ask) -> String {
     let by = ask.by.as_deref().unwrap_or("an unknown requester");
     let account = ask.account.as_ref();
     let account = account.map_or_else(String::new, |account| format!(", account {account}"));
-    format!("by {by}{account}, at {}", output::time(Some(ask.at)))
+    let reason = ask.reason.as_deref().map(one_line);
+    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    format!(
+        "by {by}{account}, at {}{reason}",
+        output::time(Some(ask.at))
+    )
 }
 
 /// A lane that options may name.

@@ -106,7 +106,7 @@ struct Held {
 pub(crate) async fn plan(
     common: &Common,
     context: &Context,
-    (action, run): (ApprovalAction, RunId),
+    (action, run, reason): (ApprovalAction, RunId, Option<&str>),
     lanes: &[Lane],
     timeout: u64,
 ) -> Result<(), Failure> {
@@ -114,7 +114,7 @@ pub(crate) async fn plan(
     for some in lanes.chunks(AT_ONCE) {
         let mut asked = Vec::new();
         for one in some {
-            let request = request(action, &one.lane, run, None);
+            let request = request(action, &one.lane, run, None, reason);
             asked.push((one, ask(context, request).await?));
         }
         for (one, id) in asked {
@@ -164,8 +164,9 @@ async fn shown(
 ) -> Result<(), Failure> {
     let mut equal: BTreeMap<String, Vec<Held>> = BTreeMap::new();
     for (one, served) in served {
-        let is_held = served.link.status == LinkStatus::Held;
-        match served.link.hold.clone().filter(|_| is_held) {
+        // Its plan may be held as well.
+        let hold = served.link.hold.clone();
+        match hold.filter(|hold| hold.undo().is_some()) {
             Some(hold) => {
                 let plans = equal.entry(hold.plan_hash.to_string()).or_default();
                 let member = one.member.clone();

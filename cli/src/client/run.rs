@@ -1,6 +1,6 @@
 //! Runs: request one, wait for it, and report it.
 
-mod live;
+pub(crate) mod live;
 pub(crate) mod states;
 
 use std::time::Duration;
@@ -156,34 +156,40 @@ pub(crate) async fn wait(
     let _goes_on = goes_on(
         "the request is made, and its run begins or continues: `pmp-sync status --watch` shows it, `pmp-sync suspend` starts no further change set",
     );
-    let run = wait_for(context, request, Duration::from_secs(seconds), &progress).await;
+    let run = wait_for(context, request, seconds, &Live::new(&progress)).await;
     progress.finish();
     run
 }
 
-async fn wait_for(
+/// Waits for one run and shows its progress with that of the others. The caller says what goes on without the command.
+pub(crate) async fn wait_for(
     context: &Context,
     request: &str,
-    most: Duration,
-    progress: &Progress,
+    seconds: u64,
+    live: &Live<'_>,
 ) -> Result<RunRecord, Failure> {
-    let mut live = Live::new(progress);
-    wait_until(most, async || {
+    wait_until(Duration::from_secs(seconds), async || {
         let run = context.ledger.run_of_request(request, AMONG).await?;
-        if let Some(run) = &run {
+        if let Some(run) = run.as_ref().filter(|_| !live.is_of_several()) {
             GoesOn::is(format!(
                 "run {0} continues: `pmp-sync status --run {0}` shows it, `pmp-sync status --watch` follows it, `pmp-sync suspend` starts no further change set",
                 run.run
             ));
         }
         let what = match run {
-            Some(run) if run.status.is_final() => return Ok(Seen::Ready(run)),
+            Some(run) if run.status.is_final() => {
+                // A lane that was shown at work is shown once more, as it ended.
+                let left = states_of(context, live.left(&run)).await;
+                live.tell(&run, &[], &left.unwrap_or_default());
+                return Ok(Seen::Ready(run));
+            }
             Some(run) => {
-                if run.planned_at.is_some() && live.wants_names() {
-                    live.names(&context.ledger.links(run.run).await?.items);
+                if run.planned_at.is_some() && live.wants_names(run.run) {
+                    live.names(run.run, &context.ledger.links(run.run).await?.items);
                 }
                 let lanes = lanes_of(context, &run).await?;
-                live.tell(&run, &lanes);
+                let left = states_of(context, live.left(&run)).await?;
+                live.tell(&run, &lanes, &left);
                 if let Some(words) = standing_still(&run, &lanes) {
                     return Err(Failure::Partial(words));
                 }
@@ -192,8 +198,7 @@ async fn wait_for(
             None => format!("request {request} has not become a run"),
         };
         Ok(Seen::NotYet(format!(
-            "{what} after {} s; `pmp-sync status` shows how it goes on",
-            most.as_secs()
+            "{what} after {seconds} s; `pmp-sync status` shows how it goes on"
         )))
     })
     .await
@@ -226,16 +231,28 @@ pub(crate) async fn wait_until_planned(
 
 /// The lanes that a run waits for.
 async fn lanes_of(context: &Context, run: &RunRecord) -> Result<Vec<(LaneId, LaneState)>, Failure> {
-    let mut lanes = Vec::new();
     // A lane that cannot be parsed belongs to a newer release.
-    for lane in run.open.iter().filter_map(|lane| lane.parse().ok()) {
+    states_of(
+        context,
+        run.open.iter().filter_map(|lane| lane.parse().ok()),
+    )
+    .await
+}
+
+/// The states of lanes, without those that cannot be read.
+async fn states_of(
+    context: &Context,
+    lanes: impl IntoIterator<Item = LaneId>,
+) -> Result<Vec<(LaneId, LaneState)>, Failure> {
+    let mut states = Vec::new();
+    for lane in lanes {
         // The others are told. The next run ends what waits for a lane that cannot be read.
         match context.ledger.state(&lane).await {
             Err(error) if error.is_unreadable() => {}
-            state => lanes.push((lane, state?)),
+            state => states.push((lane, state?)),
         }
     }
-    Ok(lanes)
+    Ok(states)
 }
 
 /// Why a run cannot continue: every lane that it waits for is blocked or suspended.
@@ -332,7 +349,7 @@ pub(crate) async fn tell_failures(context: &Context, run: &RunRecord) -> Result<
         if let Some(fault) = link.fault.filter(|_| counts) {
             context.note(&output::fault(Some(&what), &fault));
         }
-        if let (LinkStatus::Held, Some(hold), Some(lane)) = (link.status, &link.hold, &link.lane) {
+        if let (Some(hold), Some(lane)) = (&link.hold, &link.lane) {
             let approve = context.flags.approve(hold, &lane.experience, None);
             output::note(&format!(
                 "{what} is held:\n{}",

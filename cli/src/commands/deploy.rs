@@ -24,6 +24,7 @@ use crate::client::confirm::confirm;
 use crate::client::context::Context;
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+use crate::client::product_list::change::reason;
 use crate::client::record::record_account;
 use crate::client::signals::goes_on_to_the_end;
 use crate::failure::Failure;
@@ -80,6 +81,9 @@ pub(crate) struct DeployMemberOptions {
     /// Print the external id as well.
     #[arg(long)]
     pub(crate) show_external_id: bool,
+    /// Why, for the record: `pmp-sync history` shows it.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
@@ -209,7 +213,8 @@ async fn member(
     let is_changed = |stack: &DeployedStack| stack.outcome != Outcome::Unchanged;
     if is_changed(&access) || is_changed(&deployed) {
         let scope = Scope::default();
-        record_account(&context, ActKind::Deployed, &account.id, &scope, None).await;
+        let why = options.reason.as_deref();
+        record_account(&context, ActKind::Deployed, &account.id, &scope, why).await;
     }
     let bootstrapped = if options.bootstrap {
         let wanted = Bootstrap {
@@ -220,6 +225,7 @@ async fn member(
             release: options.release_archived,
             enable: None,
             timeout: experience::WAIT,
+            reason: options.reason.as_deref(),
         };
         Some(bootstrap(&context, &account.config, &wanted, progress).await?)
     } else {

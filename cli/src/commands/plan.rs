@@ -126,6 +126,15 @@ fn outcome(links: &[PreviewLink]) -> Result<(), Failure> {
     }
 }
 
+/// What becomes of a plan of which a part is held, in words.
+fn rest(allow: usize, deny: usize) -> String {
+    if allow + deny == 0 {
+        String::new()
+    } else {
+        format!(", and make {}", counts(allow, deny))
+    }
+}
+
 /// What a link that changes nothing would do if it acted, in words.
 fn if_acting(name: &str, link: &PreviewLink, acting: &IfActing) -> String {
     let why = if link.mode.acts() {
@@ -142,13 +151,19 @@ fn if_acting(name: &str, link: &PreviewLink, acting: &IfActing) -> String {
             output::count(acting.fewest_change_sets, "change set")
         ),
     };
+    let held = if acting.held.is_empty() {
+        String::new()
+    } else {
+        let held = counts(acting.held.allow.len(), acting.held.deny.len());
+        format!(", and hold {held}")
+    };
     let condition = if link.mode == acting.mode {
         "without the freeze".to_owned()
     } else {
         format!("in mode {}", acting.mode)
     };
     let mut text =
-        format!("{name}: nothing is going to happen, because {why}. {condition}, {would}");
+        format!("{name}: nothing is going to happen, because {why}. {condition}, {would}{held}");
     for reason in &acting.held_for {
         let _ = write!(
             text,
@@ -172,6 +187,7 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
         column("ALLOW").number(),
         column("DENY").number(),
         column("REMOVALS").number(),
+        column("HELD").number(),
         column("CHANGE SETS").number().leaves(1),
         column("LEFT ALONE").folds().leaves(3),
         column("EDITED OUTSIDE").folds().leaves(2),
@@ -184,6 +200,7 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
             link.allow.len().to_string(),
             link.deny.len().to_string(),
             link.removals.to_string(),
+            link.held.len().to_string(),
             link.fewest_change_sets.to_string(),
             reasons(&link.left_alone),
             output::edited(link.edited.len(), link.edited_since),
@@ -204,6 +221,13 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
         let acting = acting.filter(|acting| acting.decision != PreviewDecision::InSync);
         if let Some(acting) = acting {
             output::line(&if_acting(&name, link, acting))?;
+        }
+        if !link.held.is_empty() {
+            let held = counts(link.held.allow.len(), link.held.deny.len());
+            output::note(&format!(
+                "{name}: a run would hold {held}{}",
+                rest(link.allow.len(), link.deny.len())
+            ));
         }
         for reason in &link.held_for {
             output::note(&format!(
@@ -256,6 +280,12 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
                 let name_of = names.label(product);
                 output::line(&format!("{name} deny {name_of}{}", from(product)))?;
             }
+            for (action, products) in [("deny", &link.held.deny), ("allow", &link.held.allow)] {
+                for product in products {
+                    let (name_of, from) = (names.label(product), from(product));
+                    output::line(&format!("{name} {action} {name_of}: held{from}"))?;
+                }
+            }
             for left in &link.left_alone {
                 output::line(&format!(
                     "{name} leave {} ({} is wanted, it is {}: {}){}",
@@ -267,7 +297,11 @@ fn show(context: &Context, named: &Named<Preview>, products: bool) -> Result<(),
                 ))?;
             }
             if let Some(acting) = acting {
-                for (action, products) in [("allow", &acting.allow), ("deny", &acting.deny)] {
+                let held = &acting.held;
+                for (action, products) in [
+                    ("allow", acting.allow.iter().chain(&held.allow)),
+                    ("deny", acting.deny.iter().chain(&held.deny)),
+                ] {
                     for product in products {
                         let label = names.label(product);
                         output::line(&format!(

@@ -7,6 +7,7 @@ use pmp_sync_domain::records::LinkRecord;
 
 use crate::client::context::Context;
 use crate::client::holds::{Candidate, choose};
+use crate::client::product_list::change::reason;
 use crate::client::rollback::{Lane, changing, has_changed, nothing_changed, plan};
 use crate::client::run;
 use crate::failure::Failure;
@@ -20,6 +21,9 @@ pub(crate) struct RestoreOptions {
     pub(crate) run: RunName,
     #[command(flatten)]
     pub(crate) link: LinkOption,
+    /// Why. `pmp-sync holds`, `history` and the report show it.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
@@ -51,6 +55,6 @@ pub(crate) async fn run(common: &Common, options: &RestoreOptions) -> Result<(),
         lane,
         member: options.link.member.clone(),
     }];
-    let what = (ApprovalAction::Restore, run);
+    let what = (ApprovalAction::Restore, run, options.reason.as_deref());
     plan(common, &context, what, &lanes, options.patience.timeout).await
 }

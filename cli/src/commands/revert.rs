@@ -6,6 +6,7 @@ use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::wire::Scope;
 
 use crate::client::context::Context;
+use crate::client::product_list::change::reason;
 use crate::client::rollback::{Lane, changing, has_changed, nothing_changed, plan};
 use crate::client::{run, scope};
 use crate::failure::Failure;
@@ -23,6 +24,9 @@ pub(crate) struct RevertOptions {
     pub(crate) run: RunName,
     #[command(flatten)]
     pub(crate) narrowing: Narrowing,
+    /// Why. `pmp-sync holds`, `history` and the report show it.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) patience: Patience,
 }
@@ -52,7 +56,7 @@ pub(crate) async fn run(common: &Common, options: &RevertOptions) -> Result<(), 
             remedy: "name members with --member".to_owned(),
         });
     }
-    let what = (ApprovalAction::Revert, run);
+    let what = (ApprovalAction::Revert, run, options.reason.as_deref());
     plan(common, &context, what, &lanes, options.patience.timeout).await
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use clap::Args;
 use pmp_sync_domain::approval::Approval;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
-use pmp_sync_domain::run::LinkStatus;
 
 pub(crate) use self::answer::StatusAnswer;
 use self::overview::Overview;
@@ -118,7 +117,7 @@ async fn show_run(
 
 /// Holds already announced that no longer wait for approval.
 async fn tell_gone(context: &Context, links: &[LinkRecord]) -> Result<(), Failure> {
-    let held = |link: &&LinkRecord| link.status == LinkStatus::Held && link.hold.is_some();
+    let held = |link: &&LinkRecord| link.hold.is_some();
     if !links.iter().any(|link| held(&link)) {
         return Ok(());
     }

@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use crate::client::approval::ApprovalAnswer;
+use crate::client::approval::answer::ApprovalsAnswer;
 use crate::client::configuration::effect::ConfigEffect;
 use crate::client::experience::bootstrap::Bootstrapped;
 use crate::client::experience::view::{ExperienceChange, ExperienceList};
@@ -51,7 +52,8 @@ pub(super) const ALL: &[Output] = &[
     output::<ErrorAnswer>("error", &[]),
     output::<Bootstrapped>("member-bootstrap", &["member bootstrap"]),
     output::<SuspendAnswer<'static>>("suspension", &["resume", "suspend"]),
-    output::<ApprovalAnswer<'static>>("approval", &["approve", "reject", "restore"]),
+    output::<ApprovalsAnswer<'static>>("approval", &["approve", "reject"]),
+    output::<ApprovalAnswer<'static>>("restore", &["restore"]),
     output::<RollbackAnswer<'static>>("rollback", &["revert"]),
     output::<Named<DeadLetterList>>("dlq-list", &["dlq list"]),
     output::<DeployAnswer>("deploy", &["deploy management", "deploy member"]),

@@ -1,6 +1,6 @@
 //! `pmp-sync approve`, `reject` and `restore`: what is sent, and what comes of it.
 
-use pmp_sync_domain::approval::{ApprovalAction, Ask, Grant, Hold};
+use pmp_sync_domain::approval::{ApprovalAction, Ask, EarlierGrant, Grant, Hold};
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::lane::{LaneState, Phase};
@@ -99,9 +99,14 @@ fn approve_sends_the_whole_hash_and_the_principal_and_shows_what_was_committed()
 
     let answer = ask(&aws, "approve", 3, &digits(), &["--json"]).ended_with(0);
     let value = answer.json();
-    assert_eq!(value["run"]["run"], json!(run(9)));
-    assert_eq!(value["link"]["status"], "committed");
-    assert_eq!(value["hold"], Value::Null);
+    let link = &value["links"][0];
+    assert_eq!(link["run"]["run"], json!(run(9)));
+    assert_eq!(link["link"]["status"], "committed");
+    assert_eq!(
+        (&link["result"], &link["error"]),
+        (&json!("executed"), &Value::Null)
+    );
+    assert_eq!(link["hold"], Value::Null);
 }
 
 #[test]
@@ -148,9 +153,13 @@ fn a_plan_that_is_not_held_any_more_is_refused_before_anything_is_sent() {
 fn a_link_that_nobody_knows_is_refused_with_where_to_look() {
     let aws = FakeAws::with_table(Table::linked());
     for verb in ["approve", "reject"] {
-        let answer = ask(&aws, verb, 3, &digits(), &["--json"]).ended_with(5);
-        answer.is_json_failure("unknown");
+        // It is configured, and no run has planned for it.
+        let answer = ask(&aws, verb, 3, &digits(), &["--json"]).ended_with(3);
+        answer.is_json_failure("stale");
         assert!(answer.stderr.contains("pmp-sync holds"), "{answer:?}");
+        let misspelt = [verb, "--member", "emae", "--json"];
+        let answer = aws.run(&Home::new(), &misspelt).ended_with(5);
+        assert!(answer.stderr.contains("did you mean emea?"), "{answer:?}");
     }
     let answer = ask(&aws, "restore", 3, "", &["--member", "apac"]).ended_with(5);
     assert!(answer.stderr.contains("of member apac"), "{answer:?}");
@@ -158,29 +167,30 @@ fn a_link_that_nobody_knows_is_refused_with_where_to_look() {
 }
 
 #[test]
-fn a_member_is_asked_for_where_several_have_that_experience() {
+fn a_member_is_asked_for_where_several_have_an_experience_that_is_to_be_restored() {
     let mut table = held();
     let twin = format!("333333333333/{EXPERIENCE}").parse().unwrap();
     table.put_lane(&twin, "apac");
     table.put_link_state(&twin, &LinkState::default());
     let record = of(ApprovalAction::Approve, LinkStatus::Committed);
     let aws = serving(table, RunStatus::Completed, record);
-    for (verb, digits) in [("approve", digits()), ("restore", String::new())] {
-        let answer = ask(&aws, verb, 3, &digits, &[]).ended_with(5);
-        assert!(
-            answer
-                .stderr
-                .contains(&format!("apac {EXPERIENCE}, emea {EXPERIENCE}")),
-            "{answer:?}"
-        );
-        assert!(
-            answer
-                .stderr
-                .contains("what to do: name one of them with --member")
-        );
-    }
+    let answer = ask(&aws, "restore", 3, "", &[]).ended_with(5);
+    assert!(
+        answer
+            .stderr
+            .contains(&format!("apac {EXPERIENCE}, emea {EXPERIENCE}")),
+        "{answer:?}"
+    );
+    assert!(
+        answer
+            .stderr
+            .contains("what to do: name one of them with --member")
+    );
     assert_eq!(aws.events().len(), 0);
+    // Only one of them has the plan.
     ask(&aws, "approve", 3, &digits(), &["--member", "emea"]).ended_with(0);
+    ask(&aws, "approve", 3, &digits(), &[]).ended_with(0);
+    ask(&aws, "approve", 3, &digits(), &["--member", "apac"]).ended_with(5);
 }
 
 #[test]
@@ -190,17 +200,26 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
         by: None,
         account: None,
         at: NOON.parse().unwrap(),
+        reason: None,
     };
     let link_state = LinkState {
         grant: Some(Grant {
             run: run(3),
             ask: ask_of,
             executed: run(5),
+            earlier: Vec::new(),
+            overrides: false,
+            before: vec![EarlierGrant {
+                run: run(1),
+                executed: run(2),
+                overrides: false,
+            }],
         }),
         ..LinkState::default()
     };
     table.put_link_state(&lane(), &link_state);
     table.put_link(&link(3, LinkStatus::Held));
+    table.put_link(&link(1, LinkStatus::Held));
     let record = of(ApprovalAction::Approve, LinkStatus::Underway);
     let aws = serving(table, RunStatus::Completed, record);
     ask(&aws, "approve", 3, &digits()[..8], &[]).ended_with(0);
@@ -208,6 +227,9 @@ fn an_approval_can_be_asked_for_again_until_it_is_done() {
     ask(&aws, "approve", 3, "01234567", &[]).ended_with(3);
     ask(&aws, "approve", 2, &digits(), &[]).ended_with(3);
     assert_eq!(aws.events().len(), 1);
+    // One that was not done when the last one was given.
+    ask(&aws, "approve", 1, &digits(), &[]).ended_with(0);
+    assert_eq!(aws.events()[1].1["run"], json!(run(1)));
 }
 
 #[test]
@@ -228,8 +250,13 @@ fn what_the_producer_refuses_is_told_in_its_words_with_what_is_held_now() {
     let value = ask(&aws, "approve", 3, &digits(), &["--json"])
         .ended_with(3)
         .json();
-    assert_eq!(value["link"]["approval"]["refused"], words);
-    assert_eq!(value["hold"]["approve"], command(&hold(9)));
+    let link = &value["links"][0];
+    assert_eq!(link["link"]["approval"]["refused"], words);
+    assert_eq!(
+        (&link["result"], &link["error"]["code"]),
+        (&json!("refused"), &json!("refused"))
+    );
+    assert_eq!(link["hold"]["approve"], command(&hold(9)));
 }
 
 #[test]
@@ -259,7 +286,12 @@ fn a_link_or_run_that_fails_ends_with_4_and_what_to_do() {
     });
     let answer = ask(&aws, "approve", 3, &digits(), &["--json"]).ended_with(4);
     assert!(answer.stderr.contains("PMS-1003"), "{answer:?}");
-    assert_eq!(answer.json()["link"], Value::Null);
+    let value = answer.json();
+    let link = &value["links"][0];
+    assert_eq!(
+        (&link["link"], &link["result"]),
+        (&Value::Null, &json!("failed"))
+    );
 }
 
 #[test]
@@ -357,7 +389,7 @@ fn restore_shows_the_rollback_and_how_to_approve_it() {
         .json();
     assert_eq!(value["hold"]["approve"], command(&rollback));
     assert_eq!(value["hold"]["restores"], json!(run(3)));
-    assert_eq!(value["link"]["allow"], json!(["prod-new"]));
+    assert_eq!(value["link"]["held"]["allow"], json!(["prod-new"]));
 }
 
 #[test]
@@ -443,7 +475,9 @@ fn the_rollback_before_a_run_that_is_not_there_is_a_wrong_command_line() {
 fn a_request_that_nobody_serves_is_given_up_in_time() {
     let aws = FakeAws::with_table(held());
     let answer = ask(&aws, "approve", 3, &digits(), &["--timeout", "1", "--json"]);
-    answer.ended_with(1).is_json_failure("late");
+    let value = answer.ended_with(1).json();
+    assert_eq!(value["links"][0]["error"]["code"], "late");
+    assert_eq!(value["links"][0]["run"], Value::Null);
 }
 
 #[test]

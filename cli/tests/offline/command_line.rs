@@ -22,9 +22,12 @@ fn a_wrong_command_line_ends_with_5_and_says_why_on_stderr() {
         (&["suspend", "--reason", " "], "1 to 1000"),
         (&["resume", "--reason", ""], "1 to 1000"),
         (&["holds", "--experience", "entity-1"], "exp-"),
-        (&["approve"], "<RUN>"),
-        (&["approve", RUN, "--plan", "01234567"], "--experience"),
-        (&["approve", RUN, "--experience", "exp-1"], "--plan"),
+        (&["approve"], "--plan <HASH>"),
+        (&["reject", RUN], "--plan <HASH>"),
+        (
+            &["approve", "--plan", "01234567", "--reason", ""],
+            "--reason",
+        ),
         (
             &["approve", RUN, "--experience", "exp-1", "--plan", "0123456"],
             "at least the first 8",

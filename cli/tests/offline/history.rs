@@ -150,7 +150,7 @@ fn a_run_is_told_with_everything_that_is_known_of_it() {
                 format!("emea {EXPERIENCE}: held"),
                 "PMS-7001".to_owned(),
                 command(&hold(1)),
-                "  deny prod-gone\n".to_owned(),
+                "  deny prod-gone: held\n".to_owned(),
             ],
         ),
         (
@@ -257,7 +257,10 @@ fn the_export_has_every_event_of_every_run_oldest_first() {
     assert_eq!((&held["lane"], &held["member"]), (&on_lane, &json!("emea")));
     assert_eq!(held["reasons"][0]["code"], "PMS-7001");
     assert_eq!(held["plan_hash"], json!(plan().hash()));
-    assert_eq!(of(1, "planned")["deny"], json!(["prod-gone", "prod-lost"]));
+    assert_eq!(
+        of(1, "planned")["held"]["deny"],
+        json!(["prod-gone", "prod-lost"])
+    );
     let approved = of(3, "approved");
     assert_eq!(
         (&approved["of"], &approved["requester"]),

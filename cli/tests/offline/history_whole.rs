@@ -6,7 +6,9 @@ use pmp_sync_domain::approval::{ApprovalAction, Hold};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::records::{ActKind, EditStatus, LinkRecord, ListEdit, OperatorAct, RunRecord};
+use pmp_sync_domain::records::{
+    ActKind, EditStatus, HeldPart, LinkRecord, ListEdit, OperatorAct, RunRecord,
+};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use pmp_sync_domain::wire::Scope;
 use serde_json::{Value, json};
@@ -331,11 +333,17 @@ fn mass_removal() -> Table {
         }));
         table.put_set(&lane, &set(1, 7));
         let (allow, deny) = lists(&back);
-        let reversal = |record: LinkRecord| LinkRecord {
-            plan_hash: Some(back.hash()),
-            allow: allow.clone(),
-            deny: deny.clone(),
-            ..record
+        let reversal = |record: LinkRecord| match record.status {
+            LinkStatus::Held => LinkRecord {
+                held: HeldPart::from(&back),
+                ..record
+            },
+            _ => LinkRecord {
+                plan_hash: Some(back.hash()),
+                allow: allow.clone(),
+                deny: deny.clone(),
+                ..record
+            },
         };
         table.put_link(&of(reversal(LinkRecord {
             approval: Some(approval(revert, 7, None)),

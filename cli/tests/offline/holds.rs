@@ -1,12 +1,17 @@
 //! `pmp-sync holds` and what `status` tells of holds and freezes.
 
-use pmp_sync_domain::approval::{Ask, Hold};
+use pmp_sync_domain::approval::{Ask, Hold, RejectedPart};
+use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::guard::HoldReason;
-use pmp_sync_domain::records::LinkState;
-use pmp_sync_domain::run::LinkStatus;
+use pmp_sync_domain::records::{LinkRecord, LinkState, ListEdit, Mark};
+use pmp_sync_domain::run::{LinkStatus, RunStatus};
+use pmp_sync_domain::wire::Scope;
 use serde_json::{Value, json};
 
-use crate::ledger::{EXPERIENCE, NOON, Table, command, hold, lane, link, other_lane, plan, run};
+use crate::ledger::{
+    EXPERIENCE, NOON, OTHER, Table, command, ended, hold, lane, link, other_lane, plan, products,
+    run,
+};
 use crate::setup::{FakeAws, Home};
 
 /// A plan that is held on the first link, and a rollback on the same one.
@@ -14,10 +19,14 @@ fn held() -> Table {
     let mut table = Table::linked();
     let restore = Hold {
         reasons: vec![HoldReason::Restore { run: run(1) }],
-        rejected: Some(Ask {
-            by: Some("bob".to_owned()),
-            account: Some("111111111111".to_owned()),
-            at: NOON.parse().unwrap(),
+        rejected: Some(RejectedPart {
+            changes: 3,
+            ask: Ask {
+                by: Some("bob".to_owned()),
+                account: Some("111111111111".to_owned()),
+                at: NOON.parse().unwrap(),
+                reason: None,
+            },
         }),
         ..hold(4)
     };
@@ -120,7 +129,13 @@ fn holds_as_json_has_everything_that_the_text_has() {
     });
     assert_eq!(holds[0], expected);
     assert_eq!(holds[1]["restores"], json!(run(1)));
-    assert_eq!(holds[1]["rejected"]["by"], "bob");
+    assert_eq!(
+        (
+            &holds[1]["rejected"]["ask"]["by"],
+            &holds[1]["rejected"]["changes"]
+        ),
+        (&json!("bob"), &json!(3))
+    );
     let frozen = &value["frozen"][0];
     assert_eq!(
         (&frozen["member"], &frozen["since"]),
@@ -185,7 +200,7 @@ fn without_a_hold_holds_ends_well() {
     let answer = aws.run(&home, &["holds", "--json"]).ended_with(0);
     assert_eq!(
         answer.json(),
-        json!({ "holds": [], "frozen": [], "names": {} })
+        json!({ "holds": [], "without_plan": [], "frozen": [], "names": {} })
     );
 }
 
@@ -225,4 +240,207 @@ fn status_tells_what_is_held_and_how_long_a_link_is_frozen() {
     assert_eq!(of("emea")["frozen_since"], Value::Null);
     assert_eq!(of("apac")["hold"], Value::Null);
     assert_eq!(of("apac")["frozen_since"], NOON);
+}
+
+/// The plan of the first link, held on one of the second member as well.
+fn held_twice() -> Table {
+    let mut table = held();
+    let link_state = LinkState {
+        schema: 1,
+        hold: Some(Hold {
+            reasons: vec![HoldReason::Removals {
+                count: 12,
+                of: 90,
+                limit: 10,
+                percent: 5,
+                parts: None,
+            }],
+            ..hold(3)
+        }),
+        ..LinkState::default()
+    };
+    table.put_link_state(&other_lane(), &link_state);
+    let only = LinkState {
+        schema: 1,
+        hold: Some(hold(3)),
+        ..LinkState::default()
+    };
+    table.put_link_state(&lane(), &only);
+    table
+}
+
+#[test]
+fn equal_plans_are_shown_together_with_one_command_for_all() {
+    let (home, aws) = (Home::new(), FakeAws::with_table(held_twice()));
+    let all = format!("pmp-sync approve --plan {}", plan().hash());
+    let answer = aws.run(&home, &["holds", "--products"]).ended_with(3);
+    let told = &answer.stdout;
+    let heads = format!("apac {OTHER}: held since {NOON}\nemea {EXPERIENCE}: held since {NOON}\n");
+    assert!(told.starts_with(&heads), "{told}");
+    for part in [
+        "the plan    1 allow, 2 denies (2 removals)",
+        &format!("apac {OTHER}: would remove 12 of 90"),
+        &format!("emea {EXPERIENCE}: would remove 12 of 40"),
+        "what to do",
+        &format!("to release  {all}\n"),
+        "deny prod-gone",
+    ] {
+        assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
+    }
+    let last = "\n2 plans wait for approval\n";
+    assert!(answer.stderr.ends_with(last), "{answer:?}");
+    let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+    for hold in value["holds"].as_array().unwrap() {
+        assert_eq!(hold["approve_all"], all);
+        assert!(hold["approve"].as_str().unwrap().contains("--experience"));
+    }
+    // The hash alone would mean the other link as well.
+    let one = ["holds", "--member", "emea"];
+    let answer = aws.run(&home, &one).ended_with(3);
+    assert!(answer.stdout.contains(&command(&hold(3))), "{answer:?}");
+    assert!(!answer.stdout.contains(&all), "{answer:?}");
+}
+
+#[test]
+fn a_link_that_is_held_without_a_plan_is_listed() {
+    let mut table = Table::linked();
+    let fault = FaultRecord {
+        code: "PMS-2001".to_owned(),
+        message: "the management experience exp-4s8kd0qmw1x2y does not exist".to_owned(),
+        remedy: "create it".to_owned(),
+        hint: None,
+    };
+    let record = LinkRecord {
+        fault: Some(fault),
+        hold: None,
+        ..link(5, LinkStatus::Held)
+    };
+    table.put_link(&record);
+    let mut run = ended(5, "schedule", None, RunStatus::Held);
+    run.scopes = vec![Scope::default()];
+    table.put_run(&run);
+    let mut link_state = LinkState::default();
+    link_state.notices.distrusted = Some(Mark {
+        reason: "PMS-2001".to_owned(),
+        since: NOON.parse().unwrap(),
+    });
+    table.put_link_state(&lane(), &link_state);
+    let (home, aws) = (Home::new(), FakeAws::with_table(table));
+    let answer = aws.run(&home, &["holds"]).ended_with(3);
+    assert_eq!(
+        answer.stdout,
+        format!(
+            "emea {EXPERIENCE}: held since {NOON}, and no plan can be made\n  PMS-2001    the management experience exp-4s8kd0qmw1x2y does not exist\n  what to do  create it\n"
+        )
+    );
+    assert_eq!(answer.stderr, "1 link held without a plan\n");
+    let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+    let held = &value["without_plan"][0];
+    assert_eq!(
+        (&held["code"], &held["since"], &held["member"]),
+        (&json!("PMS-2001"), &json!(NOON), &json!("emea"))
+    );
+    aws.run(&home, &["holds", "--member", "apac"]).ended_with(0);
+}
+
+#[test]
+fn the_products_are_told_with_when_they_left_the_list_and_by_whom() {
+    let mut table = held();
+    let deny = products(&["prod-gone", "prod-lost"]).into_iter().collect();
+    let edit_plan = pmp_sync_domain::plan::Plan::new(std::collections::BTreeSet::new(), deny);
+    let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    let at = "2026-01-01T11:00:00Z".parse().unwrap();
+    let source = "exp-4s8kd0qmw1x2y".parse().unwrap();
+    let mut edit = ListEdit::new(id, source, "deny", &edit_plan, at).asked(
+        Some("arn:aws:iam::111111111111:user/dora"),
+        Some("the contract ended"),
+        None,
+    );
+    edit.started(&"cs-77".parse().unwrap());
+    table.put("EDITS", "01ARZ3NDEKTSV4RRFFQ69G5FAV", &edit);
+    let (home, aws) = (Home::new(), FakeAws::with_table(table));
+    let answer = aws.run(&home, &["holds", "--products"]).ended_with(3);
+    let line = "  left list   2026-01-01T11:00:00Z, by change set cs-77 of user/dora: the contract ended\n";
+    assert!(answer.stdout.contains(line), "{answer:?}");
+    let value = aws.run(&home, &["holds", "--products", "--json"]);
+    let value = value.ended_with(3).json();
+    let left = &value["holds"][0]["products"]["left_list"]["prod-gone"];
+    assert_eq!(
+        (&left["change_set"], &left["at"]),
+        (&json!("cs-77"), &json!("2026-01-01T11:00:00Z"))
+    );
+}
+
+/// A hold of run 3 on the first link, changed by this.
+fn held_with(change: impl FnOnce(&mut Hold)) -> Table {
+    let mut table = Table::linked();
+    let mut hold = hold(3);
+    change(&mut hold);
+    let link_state = LinkState {
+        schema: 1,
+        hold: Some(hold),
+        ..LinkState::default()
+    };
+    table.put_link_state(&lane(), &link_state);
+    table.put_link(&link(3, LinkStatus::Held));
+    table
+}
+
+fn asked(by: &str, reason: Option<&str>) -> Ask {
+    Ask {
+        by: Some(by.to_owned()),
+        account: None,
+        at: NOON.parse().unwrap(),
+        reason: reason.map(str::to_owned),
+    }
+}
+
+#[test]
+fn a_hold_says_how_much_of_it_was_rejected_before_by_whom_and_why() {
+    for (changes, words) in [
+        (2, "  rejected    2 of 3 changes, by bob, at"),
+        (3, "  rejected    by bob, at"),
+    ] {
+        let aws = FakeAws::with_table(held_with(|hold| {
+            hold.rejected = Some(RejectedPart {
+                changes,
+                ask: asked("bob", Some("they\nare needed")),
+            });
+        }));
+        let home = Home::new();
+        let told = aws.run(&home, &["holds"]).ended_with(3).stdout;
+        let line = told.lines().find(|line| line.starts_with(words));
+        let line = line.unwrap_or_else(|| panic!("{told}"));
+        assert!(line.ends_with(": they are needed"), "{line}");
+        let status = aws.run(&home, &["status"]).ended_with(0);
+        assert!(status.stderr.contains(words), "{status:?}");
+        let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+        let rejected = &value["holds"][0]["rejected"];
+        assert_eq!(
+            (&rejected["changes"], &rejected["ask"]["by"]),
+            (&json!(changes), &json!("bob"))
+        );
+    }
+}
+
+#[test]
+fn a_hold_says_who_has_approved_it_so_far_and_that_it_overrides_a_freeze() {
+    let aws = FakeAws::with_table(held_with(|hold| {
+        hold.approvals = vec![asked("alice", Some("ticket 4711"))];
+        hold.overrides = true;
+    }));
+    let home = Home::new();
+    let told = aws.run(&home, &["holds"]).ended_with(3).stdout;
+    for part in [
+        "  approved    by alice, at 2026-01-01T12:00:00Z: ticket 4711; a second person runs the same command\n",
+        "  override    an approval executes it although the link is frozen\n",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let value = aws.run(&home, &["holds", "--json"]).ended_with(3).json();
+    let hold = &value["holds"][0];
+    assert_eq!(
+        (&hold["approvals"][0]["reason"], &hold["overrides"]),
+        (&json!("ticket 4711"), &json!(true))
+    );
 }

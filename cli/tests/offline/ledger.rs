@@ -10,7 +10,8 @@ use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::product::ProductDetails;
 use pmp_sync_domain::records::{
-    LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord, SetOutcome, SetRecord,
+    HeldPart, LaneEntry, LinkRecord, LinkState, LiveRecord, Request, RunRecord, SetOutcome,
+    SetRecord,
 };
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde::Serialize;
@@ -247,6 +248,8 @@ pub(crate) fn hold(number: i64) -> Hold {
         since: NOON.parse().unwrap(),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 
@@ -282,8 +285,11 @@ pub(crate) fn ended(number: i64, kind: &str, id: Option<&str>, status: RunStatus
 
 /// What a run has on record of the link.
 pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
+    let is_held = status == LinkStatus::Held;
     let plan = match status {
-        LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
+        LinkStatus::InSync | LinkStatus::Rejected | LinkStatus::Refused | LinkStatus::Held => {
+            Plan::default()
+        }
         _ => plan(),
     };
     LinkRecord {
@@ -303,12 +309,17 @@ pub(crate) fn link(number: i64, status: LinkStatus) -> LinkRecord {
         left_alone: Vec::new(),
         contradictory: Vec::new(),
         fault: None,
-        hold: (status == LinkStatus::Held).then(|| hold(number)),
+        hold: is_held.then(|| hold(number)),
         approval: None,
         unchecked: 0,
         edited: Vec::new(),
         edited_since: None,
         at: "2026-01-01T12:00:05Z".parse().unwrap(),
+        held: if is_held {
+            HeldPart::from(&self::plan())
+        } else {
+            HeldPart::default()
+        },
     }
 }
 
@@ -339,9 +350,11 @@ pub(crate) fn approval(action: ApprovalAction, of: i64, refused: Option<&str>) -
             by: Some("arn:aws:sts::111111111111:assumed-role/Operator/alice".to_owned()),
             account: Some("111111111111".to_owned()),
             at: "2026-01-01T12:00:01Z".parse().unwrap(),
+            reason: None,
         },
         refused: refused.map(str::to_owned),
         hints: Vec::new(),
         kept: pmp_sync_domain::approval::KeptProducts::default(),
+        people: None,
     }
 }

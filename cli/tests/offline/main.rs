@@ -10,11 +10,13 @@
 
 mod access;
 mod approval;
+mod approvals;
 mod calls;
 mod command_line;
 mod config;
 mod config_change;
 mod doctor;
+mod held_part;
 mod history;
 mod history_acts;
 mod history_of;

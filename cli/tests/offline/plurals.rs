@@ -111,6 +111,7 @@ const NEVER_ONE: &[(&str, &str)] = &[
     ("{} products", "the name of an experience"),
     ("{:?} does not take changes", "no number"),
     ("{MOST_", "a constant"),
+    ("of {needed} people", "two, or nobody is waited for"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

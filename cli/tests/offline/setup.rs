@@ -476,6 +476,11 @@ impl FakeAws {
         self
     }
 
+    /// Changes the ledger meanwhile.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Table)) {
+        change(&mut self.inside.table.lock().unwrap());
+    }
+
     /// The items that were put into the ledger.
     pub(crate) fn items(&self) -> Vec<Value> {
         let calls = self.inside.calls.lock().unwrap();

@@ -29,7 +29,7 @@ enum Needs {
 fn cases() -> Vec<(&'static str, Vec<&'static str>, Needs)> {
     use Needs::{Aws, Findings, ItsOwn, Nothing};
     let approve = vec![RUN, "--experience", "exp-1", "--plan", "01234567"];
-    let account = vec!["--account", "222222222222", "--yes"];
+    let account = vec!["--account", "222222222222", "--yes", "--reason", "a test"];
     vec![
         ("approve", approve.clone(), Aws),
         ("completions", vec!["bash"], Nothing),

@@ -1,10 +1,11 @@
 //! Commands that go on until something happens: what they tell meanwhile, and that a signal ends them.
 
-use pmp_sync_domain::records::RunRecord;
+use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::records::{LinkState, RunRecord};
 use pmp_sync_domain::run::{LinkStatus, RunStatus};
 use serde_json::json;
 
-use crate::ledger::{Table, ended, lane, link, run as ledger_run};
+use crate::ledger::{Table, ended, hold, lane, link, run as ledger_run};
 use crate::setup::{FakeAws, Home, until};
 
 /// A run that is at work on the first link, for a request.
@@ -108,4 +109,61 @@ fn status_cannot_be_watched_where_it_is_not_understood() {
         .ended_with(5);
     let value = aws.run(&home, &["status", "--json"]).ended_with(0).json();
     assert_eq!(value["runs"], json!([]));
+}
+
+/// A lane of a run of 60 changes of which so many are done.
+fn put_lane(table: &mut Table, of: &LaneId, done: usize) {
+    let phase = if done < 60 { "in_flight" } else { "idle" };
+    let state = json!({
+        "schema": 1, "rev": 1, "phase": phase, "seq": 1, "tick": 1,
+        "planned": {
+            "run": ledger_run(9), "hash": "0".repeat(64), "sent": true, "at": "2026-01-01T12:00:05Z",
+            "totals": { "allow": 0, "deny": 60 }, "taken": { "allow": 0, "deny": done },
+        },
+    });
+    let pk = format!("LANE#{}#{}", of.account, of.experience);
+    table.put(&pk, "STATE", &state);
+}
+
+#[test]
+fn the_progress_of_an_approval_reaches_its_end() {
+    let mut table = Table::linked();
+    let link_state = LinkState {
+        schema: 1,
+        hold: Some(hold(3)),
+        ..LinkState::default()
+    };
+    table.put_link_state(&lane(), &link_state);
+    table.put_link(&link(3, LinkStatus::Held));
+    let aws = FakeAws::serving(table, |_, detail, table| {
+        table.put_run(&at_work(detail["request_id"].as_str()));
+        table.put_link(&link(9, LinkStatus::Committed));
+        put_lane(table, &lane(), 11);
+    });
+    let home = Home::new();
+    let approve = ["approve", "--member", "emea", "--yes"];
+    let approve = home.start(&approve, &aws.variables());
+    until("it is told how far it is", || {
+        approve.stderr().contains("in flight, 11 of 60 done")
+    });
+    // Both at once, as the command sees it: it looks every 2 s.
+    aws.change(|table| {
+        put_lane(table, &lane(), 60);
+        let id = aws.events()[0].1["request_id"].as_str().map(str::to_owned);
+        let kind = "approval-requested";
+        table.put_run(&ended(9, kind, id.as_deref(), RunStatus::Completed));
+    });
+    let answer = approve.answer().ended_with(0);
+    let told = answer
+        .stderr
+        .lines()
+        .filter(|line| line.contains(" of 60 done"));
+    let told: Vec<_> = told.collect();
+    let name = format!("emea {}", lane().experience);
+    let lines = ["in flight, 11 of 60 done", "idle, 60 of 60 done"];
+    assert_eq!(
+        told,
+        lines.map(|line| format!("{name}: {line}")),
+        "{answer:?}"
+    );
 }

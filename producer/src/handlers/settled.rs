@@ -182,12 +182,13 @@ async fn settle<L: Lanes + Products + WriteRuns, A, M, O: Bus, S: Clock, C: Read
         experiences: vec![experience.clone()],
     };
     match decide_plan(&goal, &seen, None) {
-        Decision::Hold { meanwhile } => {
+        Decision::Hold { rest, passes } => {
             let known = seen.link_state.hold.as_ref();
-            if known.is_none_or(|hold| hold.plan_hash != seen.plan.hash()) {
+            let is_known = known.is_some_and(|hold| hold.plan_hash == seen.held.hash());
+            if !is_known || (passes && rest == Course::Commit) {
                 settled.again.push(again());
             }
-            if meanwhile == Course::InSync {
+            if rest == Course::InSync {
                 end_held(context, &seen, &mut settled.done).await;
             }
         }
@@ -215,14 +216,14 @@ async fn end_held<L: Lanes + WriteRuns, A, M, O, S: Clock>(
     done: &mut Ends,
 ) {
     let rests = mark_rest(&context.ledger, &context.system, seen, false).await;
-    // A plan is held against the rollback, so the rollback is done.
-    let is_back = |reason| matches!(reason, &HoldReason::Restored { .. });
-    let end = if seen.guards.reasons.iter().all(is_back) {
+    // While the management list is in doubt, nobody knows what is done.
+    let mut reasons = seen.guards.reasons.iter();
+    let end = if reasons.any(HoldReason::holds_everything) {
+        LaneEnd::NotSeen
+    } else {
         LaneEnd::Rests {
             quarantined: seen.quarantine.staying(),
         }
-    } else {
-        LaneEnd::NotSeen
     };
     for run in rests.unwrap_or_default() {
         done.entry(run).or_default().push((seen.lane.clone(), end));

@@ -6,6 +6,7 @@ use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::ports::{Lanes, Products, ReadCatalog, ReadRuns};
 use pmp_sync_domain::reconcile::{Goal, decide_plan};
+use pmp_sync_domain::records::HeldPart;
 
 use super::survey::observe_lane;
 
@@ -54,6 +55,7 @@ pub(super) async fn if_acting<L: Lanes + Products + ReadRuns, C: ReadCatalog>(
         removals: seen.report.removals,
         fewest_change_sets: seen.plan.fewest_change_sets(),
         left_alone: seen.report.left_alone,
+        held: HeldPart::from(&seen.held),
         held_for: seen.guards.reasons,
     })
 }

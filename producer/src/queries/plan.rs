@@ -17,6 +17,7 @@ use pmp_sync_domain::ports::{
     Clock, Lanes, Members, Products, ReadCatalog, ReadRuns, StoredConfig,
 };
 use pmp_sync_domain::reconcile::{Decision, DesiredState, Observation, decide_plan};
+use pmp_sync_domain::records::HeldPart;
 use pmp_sync_domain::sources::{Origin, conflicting, origins as grouped};
 use pmp_sync_domain::sync_state::LinkFacts;
 use pmp_sync_domain::wire::Scope;
@@ -269,7 +270,8 @@ struct OfSources {
 fn sources_of(desired: &DesiredState, seen: &Observation) -> OfSources {
     let sources = desired.sources.as_slice();
     let left = seen.report.left_alone.iter().map(|left| &left.product);
-    let listed = seen.plan.allow().iter().chain(seen.plan.deny()).chain(left);
+    let wanted = seen.wanted();
+    let listed = wanted.allow().iter().chain(wanted.deny()).chain(left);
     let (origins, unnamed) = grouped(sources, listed);
     let (conflicts, more) = grouped(sources, &conflicting(sources));
     OfSources {
@@ -306,6 +308,7 @@ fn preview_of(
         removals: seen.report.removals,
         fewest_change_sets: seen.plan.fewest_change_sets(),
         plan_hash: Some(seen.plan.hash()),
+        held: HeldPart::from(&seen.held),
         held_for: seen.guards.reasons,
         left_alone: seen.report.left_alone,
         unchecked: seen.report.unchecked,
@@ -341,6 +344,7 @@ fn blank(link: &Link) -> PreviewLink {
         edited: Vec::new(),
         edited_since: None,
         beyond: 0,
+        held: HeldPart::default(),
         held_for: Vec::new(),
         fault: None,
         state: None,

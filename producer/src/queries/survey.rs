@@ -152,6 +152,7 @@ pub(super) async fn look_at<L: Lanes + Products + ReadRuns, C: ReadCatalog, T>(
         state: seen.state(),
         last: &last,
         plan: &seen.plan,
+        held: &seen.held,
         left_alone: &left_alone.collect(),
         committed: committed.as_ref(),
         held_for: &seen.guards.reasons,

@@ -63,11 +63,18 @@ where
     match decision {
         Decision::MarkSuspension | Decision::ResumeRollback(_) => Ok(None),
         Decision::Suspended => tell_suspended(context, attempt).await,
-        Decision::Hold { meanwhile } => hold(context, attempt, &meanwhile, connection).await,
+        Decision::Hold { rest, passes } => {
+            let status = Decision::Hold {
+                rest: rest.clone(),
+                passes,
+            }
+            .status();
+            hold(context, attempt, &rest, status, connection).await
+        }
         Decision::RefuseRollback => refuse_rollback(context, attempt).await,
         Decision::AnothersPlan => {
             let contended = LinkError::Contended(seen.lane.to_string());
-            if !seen.guards.reasons.is_empty() {
+            if seen.is_held() {
                 return Err(contended);
             }
             let mut outcome = attempt.outcome(LinkStatus::Failed, context.now());
@@ -162,11 +169,7 @@ where
     {
         return Ok(None);
     }
-    let state = seen.state();
-    if is_overdue(state, context.now()) {
-        tracing::info!(%run, lane = %seen.lane, tick = state.tick, "the lane's tick is overdue and is sent once more");
-        wake(connection, &seen.lane, state).await?;
-    }
+    wake_overdue(context, attempt, connection).await?;
     // If a run serves the same link twice, the record keeps the whole plan.
     if planned != run {
         let kept = keep(ledger, &seen.lane, &outcome.record).await;
@@ -188,16 +191,34 @@ where
     S: Clock,
     C: SendChanges,
 {
+    let now = context.now();
+    let outcome = attempt.outcome(LinkStatus::Committed, now);
+    let next = after_commit(&attempt.goal, attempt.seen, &attempt.edited, now);
+    commit_with(context, attempt, outcome, &next, connection).await
+}
+
+/// Like [`commit_and_send`], with this record and this link state: something may be held besides.
+pub(super) async fn commit_with<L, A, M, O, S, C>(
+    context: &Context<L, A, M, O, S>,
+    attempt: &Attempt<'_>,
+    mut outcome: LinkOutcome,
+    next: &LinkState,
+    connection: &C,
+) -> Applied
+where
+    L: Lanes + WriteRuns,
+    O: Bus,
+    S: Clock,
+    C: SendChanges,
+{
     let (ledger, clock) = (&context.ledger, &context.system);
     let (run, seen, now) = (attempt.run, attempt.seen, context.now());
-    let mut outcome = attempt.outcome(LinkStatus::Committed, now);
-    let next = after_commit(&attempt.goal, seen, &attempt.edited, now);
     // An experience without a policy has no lists to return to: it allowed everything.
     if !seen.plan.deny().is_empty() && seen.first_policy.is_none() {
         let lists = ledger.put_lists(run, &seen.lane, &seen.actual, now).await;
         lists.map_err(LinkError::Ledger)?;
     }
-    if !write(context, seen, &next).await? {
+    if !write(context, seen, next).await? {
         return Ok(None);
     }
     let kept = keep(ledger, &seen.lane, &outcome.record).await;
@@ -242,6 +263,21 @@ async fn send_out<L: Lanes + WriteRuns, A, M, O, S: Clock, C: SendChanges>(
     let (ledger, clock, seen) = (&context.ledger, &context.system, attempt.seen);
     release(ledger, clock, &seen.lane, &seen.quarantine.lifted).await?;
     send(ledger, clock, connection, attempt.run, seen, &seen.plan).await
+}
+
+/// Sends the lane's Tick once more if it is overdue.
+pub(super) async fn wake_overdue<L, A, M, O, S: Clock, C: SendChanges>(
+    context: &Context<L, A, M, O, S>,
+    attempt: &Attempt<'_>,
+    connection: &C,
+) -> Result<(), LinkError> {
+    let (run, seen) = (attempt.run, attempt.seen);
+    let state = seen.state();
+    if is_overdue(state, context.now()) {
+        tracing::info!(%run, lane = %seen.lane, tick = state.tick, "the lane's tick is overdue and is sent once more");
+        wake(connection, &seen.lane, state).await?;
+    }
+    Ok(())
 }
 
 fn is_overdue(state: &LaneState, now: Timestamp) -> bool {

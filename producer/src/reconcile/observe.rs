@@ -93,6 +93,15 @@ pub(crate) async fn observe_after<L: Lanes + Products + ReadRuns, C: ReadCatalog
         restored,
         ..Records::default()
     };
+    for run in draft.approved_before() {
+        // Without it what is left of it needs approval again, too.
+        let record = or_expired(link_record(Some(run)).await, &mut unreadable)?;
+        records.approved_before.extend(record);
+    }
+    if let Some(run) = draft.held_run() {
+        // Without it nothing of it is held any more.
+        records.held = or_expired(link_record(Some(run)).await, &mut unreadable)?;
+    }
     if let Some(run) = draft.overriding_run() {
         records.planned = or_expired(ledger.run(run).await, &mut unreadable)?;
     }
@@ -139,7 +148,7 @@ pub(crate) async fn outside_edits<L: Products>(
     seen: &Observation,
     now: Option<Timestamp>,
 ) -> Edited {
-    if seen.plan.is_empty() && seen.report.left_alone.is_empty() {
+    if seen.plan.is_empty() && seen.held.is_empty() && seen.report.left_alone.is_empty() {
         return Edited::default();
     }
     let list = seen_before(ledger, seen).await;
@@ -186,7 +195,7 @@ pub(crate) fn edits_among(
         changes,
         actual: &seen.actual,
         state: seen.state(),
-        plan: &seen.plan,
+        plan: &seen.wanted(),
         report: &seen.report,
         list,
         before,

@@ -6,7 +6,7 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::link::Link;
 use pmp_sync_domain::plan::InvalidProducts;
 use pmp_sync_domain::reconcile::{Goal, Observation};
-use pmp_sync_domain::records::{LinkRecord, UnreadableItem};
+use pmp_sync_domain::records::{HeldPart, LinkRecord, UnreadableItem};
 use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::{LaneEnd, LinkStatus};
 use pmp_sync_domain::{SCHEMA, Timestamp};
@@ -99,6 +99,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
         plan_hash: None,
         allow: Vec::new(),
         deny: Vec::new(),
+        held: HeldPart::default(),
         removals: 0,
         left_alone: Vec::new(),
         contradictory: Vec::new(),
@@ -113,7 +114,7 @@ pub(crate) fn blank(run: RunId, link: &Link, now: Timestamp) -> LinkRecord {
     }
 }
 
-/// The record of an observed link.
+/// The record of an observed link. What is held is in it, and its hold is added by who writes that down.
 pub(crate) fn observed(
     run: RunId,
     link: &Link,
@@ -127,6 +128,7 @@ pub(crate) fn observed(
         plan_hash: Some(seen.plan.hash()),
         allow: seen.plan.allow().iter().cloned().collect(),
         deny: seen.plan.deny().iter().cloned().collect(),
+        held: HeldPart::from(&seen.held),
         removals: seen.report.removals,
         left_alone: seen.report.left_alone.clone(),
         contradictory: seen.report.contradictory.iter().cloned().collect(),

@@ -230,6 +230,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
         unchecked: 0,
         invalid: InvalidProducts::default(),
         at: now,
+        held: pmp_sync_domain::records::HeldPart::default(),
     }
 }
 
@@ -239,6 +240,7 @@ fn removed(run: RunId, entry: &LaneEntry, now: Timestamp) -> LinkRecord {
 fn without_holds(known: &LinkState) -> LinkState {
     LinkState {
         hold: None,
+        rejected: None,
         restore: None,
         grant: None,
         accepted: BTreeSet::new(),

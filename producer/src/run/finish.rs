@@ -90,11 +90,15 @@ fn count(totals: &mut Totals, outcome: &LinkOutcome) {
     );
     totals.links += usize::from(is_served);
     totals.messages += outcome.messages;
-    // A held plan contributes no changes.
+    // What is held contributes no changes.
     let plan = outcome.record.plan();
     totals.allow += plan.allow().len();
     totals.deny += plan.deny().len();
-    match outcome.record.status {
+    // What waits for approval is counted besides what became of the rest.
+    let is_answer = matches!(status, LinkStatus::Rejected | LinkStatus::Refused);
+    let is_held = outcome.record.is_held() || is_answer;
+    totals.held += usize::from(is_held);
+    match status {
         LinkStatus::InSync => {
             totals.in_sync += 1;
             let differs = outcome.record.left_state() == SyncState::Differs;
@@ -105,9 +109,8 @@ fn count(totals: &mut Totals, outcome: &LinkOutcome) {
         LinkStatus::Failed => totals.failed += 1,
         LinkStatus::Suspended => totals.suspended += 1,
         LinkStatus::Removed => totals.removed += 1,
-        LinkStatus::LeftOut => {}
         LinkStatus::NoTargets => totals.no_targets += 1,
-        LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => totals.held += 1,
+        LinkStatus::LeftOut | LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => {}
     }
 }
 

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use pmp_sync_domain::answers::plan::{PlanRequest, PreviewDecision, PreviewLink};
 use pmp_sync_domain::answers::report::{LinkStandings, ReportRequest};
 use pmp_sync_domain::answers::why::WhyLink;
-use pmp_sync_domain::approval::Ask;
+use pmp_sync_domain::approval::{Ask, RejectedPart};
 use pmp_sync_domain::error::Kind;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::ids::RunId;
@@ -188,12 +188,15 @@ fn scenes() -> Vec<Scene> {
         setting.sync();
         setting.world.ledger(|ledger| {
             let state = ledger.link_states.get_mut(&lane()).unwrap();
-            let rejected = Ask {
+            let hold = state.hold.as_mut().unwrap();
+            let ask = Ask {
                 by: None,
                 account: None,
-                at: state.hold.as_ref().unwrap().since,
+                at: hold.since,
+                reason: None,
             };
-            state.hold.as_mut().unwrap().rejected = Some(rejected);
+            let changes = hold.changes();
+            hold.rejected = Some(RejectedPart { changes, ask });
         });
     };
     let committed = |name, setting| Scene {
@@ -531,8 +534,9 @@ fn a_link_that_changes_nothing_shows_what_it_would_change_and_the_verdict_of_the
         );
         let acting = link.if_acting.unwrap();
         assert_eq!(acting.mode.as_str(), mode);
-        assert_eq!((acting.allow.len(), acting.deny.len()), (1, 60));
-        assert_eq!((acting.removals, acting.fewest_change_sets), (60, 2));
+        assert_eq!((acting.allow.len(), acting.deny.len()), (1, 0));
+        assert_eq!((acting.removals, acting.fewest_change_sets), (0, 1));
+        assert_eq!(acting.held.deny.len(), 60);
         assert_eq!(acting.decision, PreviewDecision::Held);
         let codes: Vec<_> = acting.held_for.iter().map(HoldReason::code).collect();
         assert!(codes.contains(&"PMS-2101") || codes.len() > 1, "{codes:?}");

@@ -175,9 +175,10 @@ fn what_the_lane_goes_on_with_is_open_although_a_newer_plan_is_held() {
     let setting = held_while_at_work(&["a", "c"]);
     assert!(matches!(setting.why("a"), Why::Open { .. }));
     assert!(matches!(setting.why("m0"), Why::Held { .. }));
-    // What is on its way is not wanted as a whole any more: the run that holds the plan takes it back.
+    // What is on its way is not wanted as a whole any more: what passes of the newer plan is committed anew.
     let setting = held_while_at_work(&["a"]);
-    assert!(matches!(setting.why("a"), Why::Held { .. }));
+    assert!(matches!(setting.why("a"), Why::Open { .. }));
+    assert!(matches!(setting.why("m0"), Why::Held { .. }));
 }
 
 #[test]

@@ -1,5 +1,11 @@
 //! Holds, approvals and grants.
 
+pub mod people;
+pub mod rejection;
+
+pub use self::people::{NO_PRINCIPAL, People, Principal, has_approved};
+pub use self::rejection::{RejectedChanges, RejectedPart, Rejection};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,21 +27,24 @@ pub struct Ask {
     /// When it was requested.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Time"))]
     pub at: Timestamp,
+    /// Why, in the words of the requester.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
-/// A plan that waits for approval. The run's record of the link contains its products.
+/// The part of a plan that waits for approval. The run's record of the link contains its products.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hold {
     /// The run that made the plan. An approval covers what its record shows.
     pub run: RunId,
-    /// Hash of the plan.
+    /// Hash of what is held.
     pub plan_hash: PlanHash,
     /// Why it is held.
     pub reasons: Vec<HoldReason>,
-    /// Number of planned allows.
+    /// Number of allows that are held.
     pub allow: usize,
-    /// Number of planned denies.
+    /// Number of denies that are held.
     pub deny: usize,
     /// Denies of products that the member allows.
     pub removals: usize,
@@ -45,18 +54,43 @@ pub struct Hold {
     /// True once it has been announced.
     #[serde(default)]
     pub announced: bool,
-    /// Who rejected it. It stays held, and is not announced again.
+    /// How much of it was rejected before, and by whom. If that is all of it, it stays held, and is not
+    /// announced again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<Ask>,
+    pub rejected: Option<RejectedPart>,
+    /// The approvals so far, if it takes several people. They execute nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Ask>,
+    /// True if the run has overridden a freeze: its approval executes what was shown although the link is
+    /// frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overrides: bool,
 }
 
 impl Hold {
+    /// Number of changes that are held.
+    pub fn changes(&self) -> usize {
+        self.allow + self.deny
+    }
+
+    /// True if all of it was rejected.
+    pub fn is_rejected(&self) -> bool {
+        let rejected = self.rejected.as_ref();
+        rejected.is_some_and(|rejected| rejected.changes >= self.changes())
+    }
+
     /// True if the other hold means the same, so that the command that was shown stays valid. The
     /// numbers in the reasons may differ.
     pub fn is_same(&self, other: &Self) -> bool {
         let reasons = self.reasons.iter().map(HoldReason::identity);
         let others = other.reasons.iter().map(HoldReason::identity);
         self.plan_hash == other.plan_hash && reasons.eq(others)
+    }
+
+    /// Who rejected it, if all of it was rejected.
+    pub fn rejection(&self) -> Option<&Ask> {
+        let rejected = self.rejected.as_ref().filter(|_| self.is_rejected());
+        rejected.map(|rejected| &rejected.ask)
     }
 
     /// What the plan takes back, if it is a rollback.
@@ -75,15 +109,66 @@ impl Hold {
     }
 }
 
-/// A grant: the plan that its run's record shows may be executed, and nothing else.
+/// A grant: what its run's record shows as held may be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// The run whose record shows the plan.
+    /// The run whose record shows what was held.
     pub run: RunId,
-    /// Who approved it.
+    /// Who approved it, the last one if it took several people.
     pub ask: Ask,
+    /// Who approved it before, if it took several people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Ask>,
     /// The run that executed it, or first tried to.
     pub executed: RunId,
+    /// True if it is executed although the link is frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overrides: bool,
+    /// What was approved before, and was not done by then, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<EarlierGrant>,
+}
+
+/// The most approvals that are carried out at the same time on a lane, besides the last one.
+const MOST_EARLIER: usize = 9;
+
+/// A grant that was not done when something else was approved: it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierGrant {
+    /// The run whose record shows what was held.
+    pub run: RunId,
+    /// The run that executed it, or first tried to.
+    pub executed: RunId,
+    /// True if it is executed although the link is frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overrides: bool,
+}
+
+impl Grant {
+    /// This grant, after another one that is not done. Of very many only the newest go on.
+    #[must_use]
+    pub fn after(mut self, other: &Self) -> Self {
+        let last = EarlierGrant {
+            run: other.run,
+            executed: other.executed,
+            overrides: other.overrides,
+        };
+        let all = other.before.iter().copied().chain([last]);
+        self.before = all.filter(|earlier| earlier.run != self.run).collect();
+        let beyond = self.before.len().saturating_sub(MOST_EARLIER);
+        self.before.drain(..beyond);
+        self
+    }
+
+    /// True if what this run shows may be executed.
+    pub fn covers(&self, run: RunId) -> bool {
+        self.run == run || self.before.iter().any(|earlier| earlier.run == run)
+    }
+
+    /// True if something of it is executed although the link is frozen.
+    pub fn overrides_any(&self) -> bool {
+        self.overrides || self.before.iter().any(|earlier| earlier.overrides)
+    }
 }
 
 /// What an operator decides about a hold, or requests.
@@ -140,6 +225,8 @@ pub struct ApprovalRequest {
     pub requester: Option<String>,
     /// The account whose credentials sent it, as the bus reports it.
     pub account: Option<String>,
+    /// Why, in the words of the requester.
+    pub reason: Option<String>,
 }
 
 /// The result of a request about a hold, in the record of the link of the run that served it.
@@ -166,6 +253,19 @@ pub struct Approval {
     /// changed them since.
     #[serde(default, skip_serializing_if = "KeptProducts::is_empty")]
     pub kept: KeptProducts,
+    /// Of an approval that executes nothing yet: how many people have approved, of those that it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<PeopleSoFar>,
+}
+
+/// How many people have approved, of those that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PeopleSoFar {
+    /// Number of people that have approved.
+    pub approved: usize,
+    /// Number of people that it takes.
+    pub needed: usize,
 }
 
 /// The most products that a record names as left as they are.
@@ -260,6 +360,8 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             announced: false,
             rejected: None,
+            approvals: Vec::new(),
+            overrides: false,
         }
     }
 
@@ -330,10 +432,12 @@ mod tests {
                     by: None,
                     account: None,
                     at: Timestamp::UNIX_EPOCH,
+                    reason: None,
                 },
                 refused: why,
                 hints: hints.unwrap_or_default(),
                 kept: KeptProducts::default(),
+                people: None,
             }
         };
         let advice = approval(Some(refused.clone())).refusal().unwrap();

@@ -13,6 +13,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use self::raw::{RawConfig, RawGuard, RawLimits, RawLink, RawMember, Table};
+use crate::approval::People;
 use crate::follows::{self, FollowPath};
 use crate::guard::limits::{Guard, GuardName, MOST_LIMIT};
 use crate::ids::{AccountId, ExperienceId, ExternalId, InvalidId, MemberName, ProductId};
@@ -36,6 +37,8 @@ pub struct Config {
     pub members: BTreeMap<MemberName, Member>,
     /// The links, in the order of the text.
     pub links: Vec<Link>,
+    /// How many people it takes to approve what is held.
+    pub people: People,
 }
 
 /// One thing that is wrong with a configuration, and where.
@@ -145,6 +148,17 @@ impl Reader<'_> {
             self.problem(&raw.span(), message);
         }
         hours
+    }
+
+    fn people(&mut self, raw: Option<&Spanned<usize>>) -> People {
+        let Some(raw) = raw else {
+            return People::default();
+        };
+        People::of(*raw.get_ref()).unwrap_or_else(|| {
+            let message = format!("{} is not a number of people from 1 to 2", raw.get_ref());
+            self.problem(&raw.span(), message);
+            People::default()
+        })
     }
 
     fn limits(&mut self, raw: &RawLimits, mut guard: Guard) -> Guard {
@@ -304,6 +318,7 @@ impl Config {
         }
         let members = read_members(&mut reader, &raw.member);
         let guard = reader.limits(&raw.guard, Guard::default());
+        let people = reader.people(raw.approval.people.as_ref());
         let are_all = !tolerant.hides_members;
         let links = read_links(&mut reader, &raw, &guard, &members, are_all);
         if !reader.problems.is_empty() {
@@ -313,7 +328,11 @@ impl Config {
             .into_iter()
             .filter_map(|(name, member)| Some((name, member?)))
             .collect();
-        Ok(Self { members, links })
+        Ok(Self {
+            members,
+            links,
+            people,
+        })
     }
 
     /// True if `*` may cover the experience: no link of any member names it, and none follows it.

@@ -1,18 +1,20 @@
 //! The guards: what a plan must not do without approval. A wrong Deny stops a company from buying,
 //! so guards are on unless a link is exempt from one by name. Pure.
 //!
-//! A guard stops the whole plan of a link, never a part of it. Removals are denies of products that
-//! the member allows. Planned removals, open removals and those of the last 24 hours count, so that
+//! A guard judges what nobody has approved, and keeps back the part of a plan that it objects to ([`parting`]).
+//! Removals are denies of products that the member allows. Planned removals, open removals and those of the last 24 hours count, so that
 //! no limit can be passed in slices. Percentages are of the list as it was when the 24 hours began, and
 //! hold a plan from their value on. Removals of the first alignment do not count once the link was in
 //! sync, and those that reverse an outside edit only count in their own plan.
 
 pub(crate) mod limits;
 pub mod memory;
+pub mod parting;
 pub(crate) mod reason;
 
 pub use self::limits::{Guard, GuardName, Limits, MOST_LIMIT};
 pub use self::memory::WINDOW;
+pub use self::parting::Parted;
 pub use self::reason::{HoldReason, RemovalParts};
 
 use std::collections::BTreeSet;
@@ -58,22 +60,12 @@ impl Case<'_> {
         self.plan.deny().intersection(allowed).cloned().collect()
     }
 
-    /// True if every change of the plan was approved, so that it needs no further approval.
-    pub fn is_approved(&self) -> bool {
-        !self.plan.is_empty()
-            && self
-                .approved
-                .is_some_and(|approved| self.plan.is_part_of(approved))
-    }
-
-    /// The reasons why the plan needs approval. Empty if it needs none.
+    /// The reasons why the plan, or a part of it, needs approval. Empty if it needs none. What was approved is not
+    /// left out here: [`Case::part`] does that.
     ///
     /// A condition of the management experience is a reason even if nothing would change, until it
     /// is approved. From then on it is a reason only for a plan that would change something.
-    pub fn reasons(&self) -> Vec<HoldReason> {
-        if self.is_approved() {
-            return Vec::new();
-        }
+    fn reasons(&self) -> Vec<HoldReason> {
         let exempt = |name: GuardName| self.guard.exempt.contains(&name);
         let is_odd =
             |reason: &&HoldReason| !(self.plan.is_empty() && self.link_state.has_accepted(reason));
@@ -157,7 +149,7 @@ impl Case<'_> {
     fn against_restored(&self) -> Option<HoldReason> {
         let run = self.link_state.restored.as_ref()?.run;
         let restored = self.restored?;
-        let count = self.plan.opposites(restored);
+        let count = self.plan.opposed_to(restored).len();
         (count > 0).then_some(HoldReason::Restored { run, count })
     }
 }

@@ -367,7 +367,10 @@ impl<'a> Draft<'a> {
             let held = details::held_by_fault(about, fault, self.now);
             self.next.pending.push(Notice::Held(held));
         }
-        let Some(hold) = seen.hold else { return };
+        // Who has rejected all of it need not be asked again.
+        let Some(hold) = seen.hold.filter(|hold| !hold.is_rejected()) else {
+            return;
+        };
         let mark = held_mark(hold);
         let is_told = |old: &HeldMark| old.run == mark.run && old.plan_hash == mark.plan_hash;
         if self.next.held.as_ref().is_some_and(is_told) {

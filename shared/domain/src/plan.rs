@@ -64,9 +64,31 @@ impl Plan {
         self.allow.is_subset(&other.allow) && self.deny.is_subset(&other.deny)
     }
 
-    /// The number of changes that do the opposite of a change of the other plan.
-    pub fn opposites(&self, other: &Self) -> usize {
-        self.allow.intersection(&other.deny).count() + self.deny.intersection(&other.allow).count()
+    /// The changes that do the opposite of a change of the other plan.
+    #[must_use]
+    pub fn opposed_to(&self, other: &Self) -> Self {
+        Self {
+            allow: self.allow.intersection(&other.deny).cloned().collect(),
+            deny: self.deny.intersection(&other.allow).cloned().collect(),
+        }
+    }
+
+    /// The changes that the other plan contains, too.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self {
+            allow: self.allow.intersection(&other.allow).cloned().collect(),
+            deny: self.deny.intersection(&other.deny).cloned().collect(),
+        }
+    }
+
+    /// The changes that the other plan does not contain.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self {
+            allow: self.allow.difference(&other.allow).cloned().collect(),
+            deny: self.deny.difference(&other.deny).cloned().collect(),
+        }
     }
 
     /// Adds a change. It replaces the opposite one.

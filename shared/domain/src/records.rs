@@ -27,7 +27,7 @@ pub use self::config_version::{ConfigOrigin, ConfigVersion, MOST_SUMMARY};
 pub use self::dead_letter::{DeadLetterOutcome, DeadLetterRecord, LettersLeft};
 pub use self::found::{About, Found, UnreadableItem};
 pub use self::last_change::{ChangeState, LastChange};
-pub use self::link::{LaneEntry, LinkRecord};
+pub use self::link::{HeldPart, LaneEntry, LinkRecord};
 pub use self::link_state::{LinkState, Removal, Size};
 pub use self::list_edit::{Applied, EditStatus, ListEdit};
 pub use self::listing::{

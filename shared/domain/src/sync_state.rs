@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::closed_list::closed_list;
 use crate::lane::{LaneState, OpenChange, Phase};
 use crate::plan::{InvalidProducts, LeftAlone, Reason};
-use crate::reconcile::{Decision, Observation, is_busy};
+use crate::reconcile::{Course, Decision, Observation, is_busy};
 use crate::records::{LinkRecord, LinkState};
 use crate::run::LinkStatus;
 
@@ -131,7 +131,7 @@ impl Reason {
 pub struct LinkFacts {
     /// It cannot be observed.
     pub is_unreachable: bool,
-    /// Its plan waits for approval, or none can be made because its management experience cannot be
+    /// A part of its plan waits for approval, or none can be made because its management experience cannot be
     /// trusted.
     pub is_held: bool,
     /// Its lane is suspended.
@@ -195,7 +195,11 @@ impl LinkFacts {
                 facts.is_suspended = true;
                 facts.is_planned = true;
             }
-            Decision::Hold { .. } => facts.is_held = true,
+            Decision::Hold { rest, passes } => {
+                facts.is_held = true;
+                facts.is_planned = *passes && *rest == Course::Commit;
+                facts.is_underway = *passes && matches!(rest, Course::Underway(_));
+            }
             Decision::Underway(_) | Decision::ResumeRollback(_) => facts.is_underway = true,
             Decision::Commit => facts.is_planned = true,
             Decision::RefuseRollback | Decision::AnothersPlan => facts.is_unreachable = true,

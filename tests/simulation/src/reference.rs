@@ -10,7 +10,7 @@ use pmp_sync_domain::ids::{ExperienceId, ProductId};
 use pmp_sync_domain::lane::{MemberMode, MemberRules};
 use pmp_sync_domain::link::{LinkPolicy, Mode};
 use pmp_sync_domain::plan::Plan;
-use pmp_sync_domain::policy::{Action, PolicySnapshot};
+use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange};
 use pmp_sync_domain::sources::Conflict;
 use pmp_sync_fakes::Observed;
 
@@ -160,6 +160,45 @@ pub(crate) fn forbids(rules: &MemberRules, action: Action) -> bool {
     }
 }
 
+/// Who counts as one person when several have to approve: the principal; of a role not the session, whose name anyone
+/// may choose who may use the role, except that of IAM Identity Center, which is the user. None if nobody is named.
+pub(crate) fn person(requester: Option<&str>) -> Option<String> {
+    let requester = requester.filter(|name| !name.trim().is_empty())?;
+    let mut parts = requester.splitn(3, '/');
+    let (kind, role) = (parts.next().unwrap_or_default(), parts.next());
+    let is_role = kind.contains(":sts:") && kind.ends_with(":assumed-role");
+    let one = match role.filter(|role| is_role && !role.starts_with("AWSReservedSSO_")) {
+        Some(role) => format!("{kind}/{role}"),
+        None => requester.to_owned(),
+    };
+    Some(one)
+}
+
+/// The changes that both have.
+pub(crate) fn common(one: &Plan, other: &Plan) -> Plan {
+    Plan::new(one.allow() & other.allow(), one.deny() & other.deny())
+}
+
+/// The changes of one that the other has not.
+pub(crate) fn minus(one: &Plan, other: &Plan) -> Plan {
+    Plan::new(one.allow() - other.allow(), one.deny() - other.deny())
+}
+
+/// The changes of either; where they are opposites, those of the second.
+pub(crate) fn either(one: &Plan, other: &Plan) -> Plan {
+    let allow = &(one.allow() - other.deny()) | other.allow();
+    let deny = &(one.deny() - other.allow()) | other.deny();
+    Plan::new(allow, deny)
+}
+
+/// True if the plan has the opposite of a change.
+pub(crate) fn is_opposite(change: &ProductChange, plan: &Plan) -> bool {
+    match change.action {
+        Action::Allow => plan.deny().contains(&change.product),
+        Action::Deny => plan.allow().contains(&change.product),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,5 +239,17 @@ mod tests {
         assert_eq!(wanted(&all, Conflict::Deny), denied);
         let allowed = lists(&["prod-a", "prod-ad", "prod-b"], &["prod-d"]);
         assert_eq!(wanted(&all, Conflict::Allow), allowed);
+    }
+
+    #[test]
+    fn sessions_of_a_role_are_one_person_and_users_of_identity_center_are_not() {
+        let of = |text: &str| person(Some(text));
+        let role = "arn:aws:sts::222222222222:assumed-role/Ops";
+        assert_eq!(of(&format!("{role}/one")), of(&format!("{role}/two")));
+        let center = "arn:aws:sts::222222222222:assumed-role/AWSReservedSSO_Ops_1";
+        assert_ne!(of(&format!("{center}/one")), of(&format!("{center}/two")));
+        let user = "arn:aws:iam::222222222222:user/team";
+        assert_ne!(of(&format!("{user}/one")), of(&format!("{user}/two")));
+        assert_eq!((person(None), of(" ")), (None, None));
     }
 }

@@ -50,6 +50,7 @@ fn approve(system: &System) {
         request_id: None,
         requester: None,
         account: None,
+        reason: None,
     });
     let body =
         serde_json::json!({ "source": source, "detail-type": detail_type, "detail": detail });

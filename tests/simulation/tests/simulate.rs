@@ -18,9 +18,11 @@ const WORLDS: u64 = 300;
 /// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
 /// that came again beside the one that a later step had sent; a letter that a suspension ended;
 /// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
-/// removals of a change set that the service did not know any more; changes that were counted again after a slow look for other
-/// installations; edits beyond those that an event names; a dead letter that was not sent before the next plan.
-const WRONG_ONCE: [u64; 24] = [
+/// removals of a change set that the service did not know any more; reasons of an override that were over; a hold of an override on a
+/// lane that `*` left; one that an override found held already; one that a later override let through; a plan of an override that a
+/// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun;
+/// an approved override of which everything fails.
+const WRONG_ONCE: [u64; 31] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -44,7 +46,14 @@ const WRONG_ONCE: [u64; 24] = [
     2_125_592_130,
     1_796_097_966,
     1_796_112_140,
-    3_592_236_196,
+    17,
+    218,
+    371,
+    504,
+    632,
+    637,
+    885,
+    6_651,
 ];
 
 #[test]
@@ -81,10 +90,13 @@ fn a_few_hundred_worlds_end_as_they_should() {
     }
     // A world in which nothing happens proves nothing.
     for name in [
+        "approvals by a second",
         "approvals given late",
         "approvals given twice",
         "approvals of what does not stand",
+        "approvals in spite of a freeze",
         "approvals taken",
+        "approved changes beside others",
         "suspensions",
         "calls refused: throttled",
         "calls with a lost answer",
@@ -98,6 +110,9 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "foreign locks",
         "invocations out of time",
         "holds",
+        "holds of an override",
+        "holds rejected before they began",
+        "holds taken back in part",
         "lane settled events lost",
         "lanes held at the end",
         "management lists emptied",
@@ -115,9 +130,11 @@ fn a_few_hundred_worlds_end_as_they_should() {
         "notices: stale",
         "notices repeated",
         "overrides",
+        "plans beside a hold",
         "quarantined at the end",
         "rules of members changed",
         "kept back at the end",
+        "rejections taken",
         "requests: rejection",
         "requests: restore",
         "requests: revert",

@@ -235,3 +235,55 @@ fn a_wrong_approval_is_undone_product_for_product() {
     assert_eq!(setting.allowed(), before);
     setting.is_well_again();
 }
+
+#[test]
+fn a_new_product_passes_beside_removals_that_one_command_approves_for_both_members() {
+    let setting = Setting::new();
+    let before = setting.allowed()[0].clone();
+    let mut wanted: BTreeSet<String> = before.iter().take(before.len() / 3).cloned().collect();
+    wanted.insert("prod-brand-new".to_owned());
+    let deny = &setting.management["lists"]["deny"];
+    setting.manage(&json!({ "lists": { "allow": wanted, "deny": deny } }));
+    let sync = ["sync", "--wait", "--json"];
+    let run = setting.local.run(&sync).ended_with(3).json();
+    assert_eq!(run["status"], "held", "{run}");
+    for allowed in setting.allowed() {
+        assert!(allowed.contains("prod-brand-new"), "{allowed:?}");
+        assert!(before.is_subset(&allowed), "{allowed:?}");
+    }
+    let plan = setting.local.run(&["plan"]).ended_with(3);
+    plan.tells(&["a run would hold"]);
+
+    // Somebody wants to keep them, and is asked no more.
+    let reject = [
+        "reject",
+        "--member",
+        "emea",
+        "--reason",
+        "they are needed",
+        "--yes",
+    ];
+    setting.local.run(&reject).ended_with(0);
+    setting.local.run(&["sync", "--wait"]).ended_with(3);
+    let holds = setting.local.run(&["holds"]).ended_with(3).stdout;
+    assert!(holds.contains("they are needed"), "{holds}");
+
+    let both = ["approve", "--member", "emea", "--member", "apac"];
+    let asked = setting.local.run(&both).ended_with(5);
+    asked.tells(&["Execute what is shown on 2 links?", "--yes"]);
+    let yes = [&both[..], &["--yes", "--reason", "ticket 4711", "--json"]].concat();
+    let answer = setting.local.run(&yes).ended_with(0).json();
+    let links = answer["links"].as_array().unwrap();
+    assert!(
+        links.iter().all(|link| link["result"] == "executed"),
+        "{answer}"
+    );
+    assert_eq!(links.len(), 2, "{answer}");
+    for allowed in setting.allowed() {
+        assert_eq!(allowed, wanted);
+    }
+    let history = ["history", "--since", "1h"];
+    let history = setting.local.run(&history).ended_with(0).stdout;
+    assert!(history.contains("4711"), "{history}");
+    setting.local.run(&["holds"]).ended_with(0);
+}

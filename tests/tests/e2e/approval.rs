@@ -225,6 +225,7 @@ fn the_first_policy_of_a_live_experience_is_created_once_it_is_approved() {
             request_id: Some(id.clone()),
             requester: None,
             account: None,
+            reason: None,
         };
         bus(&installation)
             .put(approval_requested(request))

@@ -223,6 +223,7 @@ fn each_change_of_state_is_announced_once_to_the_bus_and_the_topic() {
             request_id: Some("approval-61".to_owned()),
             requester: None,
             account: None,
+            reason: None,
         };
         bus.put(approval_requested(request)).await.unwrap();
         installation.wait("approval-61", PATIENCE).await.unwrap();

@@ -49,9 +49,9 @@ pub(crate) struct LinkEffect {
     pub(crate) after: Planned,
     /// What a run would do now. Absent for a link that is new.
     pub(crate) before: Option<Planned>,
-    /// True if a guard would hold a plan that is not held now.
+    /// True if a guard would hold changes that are not held now.
     pub(crate) newly_held: bool,
-    /// Why a guard would hold the plan.
+    /// Why a guard would hold them.
     pub(crate) held_for: Vec<ReasonAnswer>,
     /// Why nothing can be planned.
     pub(crate) fault: Option<FaultRecord>,
@@ -67,12 +67,14 @@ pub(crate) struct Planned {
     words: &'static str,
     /// What a run would do.
     pub(crate) decision: PreviewDecision,
-    /// Number of products that would be allowed.
+    /// Number of products that would be allowed, without those that are held.
     pub(crate) allow: usize,
-    /// Number of products that would be denied.
+    /// Number of products that would be denied, without those that are held.
     pub(crate) deny: usize,
-    /// Number of denies of products that are allowed now.
+    /// Number of these denies whose products are allowed now.
     pub(crate) removals: usize,
+    /// Number of changes that a guard would hold.
+    pub(crate) held: usize,
     /// The fewest change sets that this takes.
     pub(crate) fewest_change_sets: usize,
     /// Number of products that differ and would be left alone.
@@ -88,6 +90,7 @@ impl Planned {
             allow: link.allow.len(),
             deny: link.deny.len(),
             removals: link.removals,
+            held: link.held.len(),
             fewest_change_sets: link.fewest_change_sets,
             left_alone: link.left_alone.len(),
         }
@@ -156,15 +159,25 @@ fn changed(before: &[PreviewLink], after: &Preview) -> Vec<LinkEffect> {
 
 fn is_other(old: &PreviewLink, new: &PreviewLink) -> bool {
     let left = |link: &PreviewLink| link.left_alone.clone();
-    (old.decision, &old.allow, &old.deny, &old.held_for)
-        != (new.decision, &new.allow, &new.deny, &new.held_for)
-        || left(old) != left(new)
+    (
+        old.decision,
+        &old.allow,
+        &old.deny,
+        &old.held,
+        &old.held_for,
+    ) != (
+        new.decision,
+        &new.allow,
+        &new.deny,
+        &new.held,
+        &new.held_for,
+    ) || left(old) != left(new)
         || old.fault != new.fault
 }
 
 fn of_link(old: Option<&PreviewLink>, new: &PreviewLink) -> LinkEffect {
     let is_held = |link: &PreviewLink| !link.held_for.is_empty();
-    let was_held = old.is_some_and(|old| is_held(old) && old.plan_hash == new.plan_hash);
+    let was_held = old.is_some_and(|old| is_held(old) && old.held == new.held);
     LinkEffect {
         member: new.member.clone(),
         account: new.account.clone(),
@@ -314,6 +327,7 @@ fn table(links: &[LinkEffect], screen: Screen) -> Vec<Line> {
         column("ALLOW").folds().number(),
         column("DENY").folds().number(),
         column("REMOVALS").folds().number(),
+        column("HELD").folds().number(),
         column("CHANGE SETS").folds().number().leaves(1),
         column("LEFT ALONE").folds().number().leaves(2),
     ];
@@ -333,6 +347,7 @@ fn table(links: &[LinkEffect], screen: Screen) -> Vec<Line> {
             cell(|planned| planned.allow),
             cell(|planned| planned.deny),
             cell(|planned| planned.removals),
+            cell(|planned| planned.held),
             cell(|planned| planned.fewest_change_sets),
             cell(|planned| planned.left_alone),
         ]

@@ -40,6 +40,8 @@ pub(crate) struct Bootstrap<'a> {
     pub(crate) enable: Option<bool>,
     /// Timeout for change sets, in seconds.
     pub(crate) timeout: u64,
+    /// Why, for the record.
+    pub(crate) reason: Option<&'a str>,
 }
 
 /// The result.
@@ -117,7 +119,8 @@ pub(crate) async fn bootstrap(
             experiences: vec![id.clone()],
             ..Scope::default()
         };
-        record_account(context, ActKind::Bootstrapped, account, &scope, None).await;
+        let why = wanted.reason;
+        record_account(context, ActKind::Bootstrapped, account, &scope, why).await;
     }
     Ok(Bootstrapped {
         account: account.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::approval::{Ask, Hold, Undo};
+use pmp_sync_domain::approval::{Ask, Hold, RejectedPart, Undo};
 use pmp_sync_domain::guard::{GuardName, HoldReason};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::plan::Plan;
@@ -13,9 +13,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Known;
+use super::left::AllLeft;
 use crate::hint::Flags;
 
-/// A plan that waits for approval.
+/// The part of a plan that waits for approval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HoldAnswer {
     /// The member. Null if its lane was never planned for.
@@ -31,14 +32,14 @@ pub(crate) struct HoldAnswer {
     management_experiences: Vec<ExperienceId>,
     /// The run whose record shows the plan.
     run: RunId,
-    /// Hash of the plan.
+    /// Hash of what is held.
     plan_hash: PlanHash,
     /// When the hold began.
     #[schemars(with = "Time")]
     since: Timestamp,
-    /// Number of planned allows.
+    /// Number of allows that are held.
     allow: usize,
-    /// Number of planned denies.
+    /// Number of denies that are held.
     deny: usize,
     /// Number of denies of products that the member allows.
     removals: usize,
@@ -48,10 +49,19 @@ pub(crate) struct HoldAnswer {
     reverts: Option<RunId>,
     /// The reasons of the hold.
     reasons: Vec<ReasonAnswer>,
-    /// Who rejected it. It stays held, and is not announced again.
-    rejected: Option<Ask>,
+    /// How many of these changes were rejected before, and by whom. If all were, it stays held, and is not announced again.
+    rejected: Option<RejectedPart>,
+    /// The approvals so far, if it takes two people. They execute nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<Ask>,
+    /// True if an approval executes it although the link is frozen, because the run has overridden the freeze.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    overrides: bool,
     /// The command that approves the plan.
     approve: String,
+    /// The command that approves this plan on all links that have it, if there are several. Only `holds` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) approve_all: Option<String>,
     /// The products, with `--products`. Null once the record of the run has expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[expect(
@@ -68,6 +78,9 @@ pub(crate) struct Products {
     allow: BTreeSet<ProductId>,
     /// Products to deny.
     deny: BTreeSet<ProductId>,
+    /// How products to deny left the management list, by id. One of which nothing is on record is left out.
+    #[serde(skip_serializing_if = "AllLeft::is_empty")]
+    left_list: AllLeft,
 }
 
 /// A reason of a hold.
@@ -75,7 +88,7 @@ pub(crate) struct Products {
 pub(crate) struct ReasonAnswer {
     /// The stable code. docs/errors has a page for it.
     code: &'static str,
-    /// The guard that stopped the plan. Null for a rollback.
+    /// The guard that objects. Null for a rollback, and for what was rejected before.
     guard: Option<GuardName>,
     /// The reason, as a sentence.
     message: String,
@@ -120,7 +133,10 @@ impl HoldAnswer {
             reverts: reverts(hold),
             reasons: ReasonAnswer::all(&hold.reasons),
             rejected: hold.rejected.clone(),
+            approvals: hold.approvals.clone(),
+            overrides: hold.overrides,
             approve: known.approve(hold, flags),
+            approve_all: None,
             products: None,
         }
     }
@@ -128,10 +144,11 @@ impl HoldAnswer {
 
 impl Products {
     /// The products of a plan.
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, left_list: AllLeft) -> Self {
         Self {
             allow: plan.allow().clone(),
             deny: plan.deny().clone(),
+            left_list,
         }
     }
 }

@@ -34,21 +34,23 @@ pub(crate) struct MemberEffect {
     /// The state in words, or why there is none.
     #[serde(skip)]
     words: &'static str,
-    /// What a run would do: `held` if a guard would hold the plan.
+    /// What a run would do: `held` if a guard would hold a part of the plan.
     pub(crate) decision: PreviewDecision,
-    /// Number of products that would be allowed.
+    /// Number of products that would be allowed, without those that are held.
     pub(crate) allow: usize,
-    /// Number of products that would be denied.
+    /// Number of products that would be denied, without those that are held.
     pub(crate) deny: usize,
-    /// Number of denies of products that are allowed now.
+    /// Number of these denies whose products are allowed now.
     pub(crate) removals: usize,
+    /// Number of changes that a guard would hold.
+    pub(crate) held: usize,
     /// The fewest change sets that this takes.
     pub(crate) fewest_change_sets: usize,
     /// Number of products that differ and would be left alone.
     pub(crate) left_alone: usize,
     /// Number of allows of products that are not known to be listed in AWS Marketplace.
     pub(crate) unchecked: usize,
-    /// Why a guard would hold the plan.
+    /// Why a guard would hold them.
     pub(crate) held_for: Vec<ReasonAnswer>,
     /// Why nothing can be planned.
     pub(crate) fault: Option<FaultRecord>,
@@ -61,6 +63,7 @@ impl MemberEffect {
             words: link.state_words(),
             allow: link.allow.len(),
             deny: link.deny.len(),
+            held: link.held.len(),
             left_alone: link.left_alone.len(),
             held_for: ReasonAnswer::all(&link.held_for),
             member: link.member,
@@ -156,6 +159,7 @@ pub(crate) fn show(context: &Context, effects: &[MemberEffect]) {
         column("ALLOW").number(),
         column("DENY").number(),
         column("REMOVALS").number(),
+        column("HELD").number(),
         column("CHANGE SETS").number().leaves(1),
         column("LEFT ALONE").number().leaves(2),
     ];
@@ -167,6 +171,7 @@ pub(crate) fn show(context: &Context, effects: &[MemberEffect]) {
             effect.allow.to_string(),
             effect.deny.to_string(),
             effect.removals.to_string(),
+            effect.held.to_string(),
             effect.fewest_change_sets.to_string(),
             effect.left_alone.to_string(),
         ]

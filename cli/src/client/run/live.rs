@@ -1,10 +1,11 @@
-//! Progress of each member while a command waits for a run: on a terminal one line that changes,
-//! otherwise a line for each change.
+//! Progress of each member while a command waits for runs: on a terminal one line that changes, otherwise a line
+//! for each change. The last line of a lane tells how it ended.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 
-use pmp_sync_domain::ids::LaneId;
+use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::LaneState;
 use pmp_sync_domain::records::{LinkRecord, RunRecord};
 
@@ -14,60 +15,113 @@ use crate::progress::Progress;
 /// The most lanes in one line.
 const IN_ONE_LINE: usize = 3;
 
-/// What was shown of the lanes of a run.
-pub(super) struct Live<'a> {
+/// What was shown of the lanes of runs. No two runs that are waited for together have a lane in common.
+pub(crate) struct Live<'a> {
     progress: &'a Progress,
     on_terminal: bool,
+    /// True if several runs are waited for.
+    several: bool,
+    told: RefCell<BTreeMap<RunId, ToldRun>>,
+}
+
+/// What was shown of the lanes of one run.
+#[derive(Debug, Default)]
+struct ToldRun {
+    /// The status of the run.
+    status: &'static str,
     /// The names of the lanes, once the run is planned.
     names: BTreeMap<LaneId, String>,
-    told: BTreeMap<LaneId, String>,
+    /// The last line of each lane that the run waits for.
+    lanes: BTreeMap<LaneId, String>,
 }
 
 impl<'a> Live<'a> {
-    pub(super) fn new(progress: &'a Progress) -> Self {
+    /// For one run.
+    pub(crate) fn new(progress: &'a Progress) -> Self {
         Self {
             progress,
             on_terminal: std::io::stderr().is_terminal(),
-            names: BTreeMap::new(),
-            told: BTreeMap::new(),
+            several: false,
+            told: RefCell::default(),
         }
     }
 
-    /// True until the names of the lanes are known.
-    pub(super) fn wants_names(&self) -> bool {
-        self.names.is_empty()
+    /// For several runs.
+    pub(crate) fn of_several(progress: &'a Progress) -> Self {
+        Self {
+            several: true,
+            ..Self::new(progress)
+        }
     }
 
-    pub(super) fn names(&mut self, links: &[LinkRecord]) {
+    /// True if several runs are waited for.
+    pub(super) fn is_of_several(&self) -> bool {
+        self.several
+    }
+
+    /// True until the names of the lanes of a run are known.
+    pub(super) fn wants_names(&self, run: RunId) -> bool {
+        let told = self.told.borrow();
+        told.get(&run).is_none_or(|told| told.names.is_empty())
+    }
+
+    pub(super) fn names(&self, run: RunId, links: &[LinkRecord]) {
         let named = links.iter();
         let named = named.filter_map(|link| Some((link.lane.clone()?, output::link_name(link))));
-        self.names = named.collect();
+        let mut told = self.told.borrow_mut();
+        told.entry(run).or_default().names = named.collect();
     }
 
-    /// Shows the progress of the lanes that the run waits for.
-    pub(super) fn tell(&mut self, run: &RunRecord, lanes: &[(LaneId, LaneState)]) {
-        let told = lanes.iter().map(|(lane, state)| {
-            let name = self.names.get(lane).cloned();
+    /// The lanes that were shown and that the run does not wait for any more.
+    pub(super) fn left(&self, run: &RunRecord) -> BTreeSet<LaneId> {
+        let told = self.told.borrow();
+        let lanes = told.get(&run.run).into_iter();
+        let lanes = lanes.flat_map(|told| told.lanes.keys());
+        let is_open =
+            |lane: &LaneId| !run.status.is_final() && run.open.contains(&lane.to_string());
+        lanes.filter(|lane| !is_open(lane)).cloned().collect()
+    }
+
+    /// Shows the progress of the lanes that the run waits for, and of those that it does not wait for any more.
+    pub(super) fn tell(
+        &self,
+        run: &RunRecord,
+        lanes: &[(LaneId, LaneState)],
+        left: &[(LaneId, LaneState)],
+    ) {
+        let mut all = self.told.borrow_mut();
+        let told = all.entry(run.run).or_default();
+        told.status = run.status.as_str();
+        let line = |(lane, state): &(LaneId, LaneState)| {
+            let name = told.names.get(lane).cloned();
             let name = name.unwrap_or_else(|| lane.to_string());
-            (lane.clone(), format!("{name}: {}", stand(state)))
-        });
-        let told: BTreeMap<_, _> = told.collect();
-        if self.on_terminal {
-            self.progress.detail(in_one_line(run, &told));
-        } else {
-            for line in news(&self.told, &told) {
+            (lane.clone(), format!("{name}: {}", stand(state, run.run)))
+        };
+        let now: BTreeMap<_, _> = lanes.iter().map(line).collect();
+        let ended: BTreeMap<_, _> = left.iter().map(line).collect();
+        if !self.on_terminal {
+            for line in news(&told.lanes, &ended).chain(news(&told.lanes, &now)) {
                 output::note(line);
             }
         }
-        self.told = told;
+        told.lanes = now;
+        if run.status.is_final() {
+            all.remove(&run.run);
+        }
+        if self.on_terminal {
+            self.progress.detail(in_one_line(&all));
+        }
     }
 }
 
 /// The progress of a lane, such as `in flight, 37 of 310 done`.
-fn stand(state: &LaneState) -> String {
+fn stand(state: &LaneState, run: RunId) -> String {
     let Some(planned) = &state.planned else {
         return state.phase.to_string();
     };
+    if planned.run > run {
+        return format!("run {} has taken over", planned.run);
+    }
     let all = planned.totals.allow + planned.totals.deny;
     let taken = planned.taken.allow + planned.taken.deny;
     let at_work = state
@@ -78,22 +132,25 @@ fn stand(state: &LaneState) -> String {
     format!("{}, {done} of {all} done", state.phase)
 }
 
-fn in_one_line(run: &RunRecord, told: &BTreeMap<LaneId, String>) -> String {
-    let mut words: Vec<_> = told
-        .values()
-        .take(IN_ONE_LINE)
-        .map(String::as_str)
-        .collect();
-    let others = told.len().saturating_sub(IN_ONE_LINE);
-    let others = format!("and {}", output::count(others, "other"));
-    if told.len() > IN_ONE_LINE {
-        words.push(&others);
+/// The run, or the number of runs, and the first of their lanes.
+fn in_one_line(all: &BTreeMap<RunId, ToldRun>) -> String {
+    let runs: Vec<_> = all.iter().collect();
+    let runs = match runs.as_slice() {
+        [] => return "waiting".to_owned(),
+        [(run, told)] => format!("run {run} is {}", told.status),
+        several => format!("{} at work", output::count(several.len(), "run")),
+    };
+    let lanes = || all.values().flat_map(|told| told.lanes.values());
+    let mut words: Vec<_> = lanes().take(IN_ONE_LINE).map(String::as_str).collect();
+    let others = lanes().count().saturating_sub(IN_ONE_LINE);
+    let more = format!("and {}", output::count(others, "other"));
+    if others > 0 {
+        words.push(&more);
     }
-    let run = format!("run {} is {}", run.run, run.status.as_str());
     if words.is_empty() {
-        run
+        runs
     } else {
-        format!("{run}; {}", words.join("; "))
+        format!("{runs}; {}", words.join("; "))
     }
 }
 
@@ -109,21 +166,22 @@ fn news<'b>(
 
 #[cfg(test)]
 mod tests {
-    use pmp_sync_domain::ids::RunId;
     use serde_json::json;
 
     use super::*;
 
+    const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
     fn state(phase: &str, taken: usize, at_work: usize) -> LaneState {
         let changes: Vec<_> = (0..at_work)
             .map(|number| {
-                json!({ "product": format!("prod-{number}"), "action": "allow", "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV" })
+                json!({ "product": format!("prod-{number}"), "action": "allow", "run": RUN })
             })
             .collect();
         serde_json::from_value(json!({
             "schema": 1, "rev": 1, "phase": phase, "seq": 1, "tick": 1,
             "planned": {
-                "run": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "hash": "0".repeat(64), "sent": true, "at": "2026-01-01T00:00:00Z",
+                "run": RUN, "hash": "0".repeat(64), "sent": true, "at": "2026-01-01T00:00:00Z",
                 "totals": { "allow": 300, "deny": 10 }, "taken": { "allow": taken, "deny": 0 },
             },
             "intent": { "token": "t", "at": "2026-01-01T00:00:00Z", "changes": changes },
@@ -141,12 +199,21 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_is_not_done_yet() {
+        let run = RUN.parse().unwrap();
+        let stand = |state: &LaneState| super::stand(state, run);
         assert_eq!(
             stand(&state("in_flight", 87, 50)),
             "in flight, 37 of 310 done"
         );
         assert_eq!(stand(&state("idle", 310, 0)), "idle, 310 of 310 done");
         assert_eq!(stand(&LaneState::default()), "idle");
+    }
+
+    #[test]
+    fn the_changes_of_a_newer_run_are_not_those_of_this_one() {
+        let older = "01ARZ3NDEKTSV4RRFFQ69G5FAA".parse().unwrap();
+        let told = stand(&state("idle", 310, 0), older);
+        assert_eq!(told, format!("run {RUN} has taken over"));
     }
 
     #[test]
@@ -158,13 +225,22 @@ mod tests {
 
     #[test]
     fn many_lanes_have_a_place_in_one_line() {
-        let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        let run = RunRecord::new(RunId::next(None, 1, 0), 1, Vec::new(), at);
-        let line = in_one_line(&run, &told(&["a", "b", "c", "d"]));
+        let run = |number, lanes: &[&str]| {
+            let told = ToldRun {
+                status: "planning",
+                names: BTreeMap::new(),
+                lanes: told(lanes),
+            };
+            (RunId::next(None, number, 0), told)
+        };
+        let line = in_one_line(&BTreeMap::from([run(1, &["a", "b", "c", "d"])]));
         assert!(
             line.ends_with("is planning; a; b; c; and 1 other"),
             "{line}"
         );
-        assert!(in_one_line(&run, &told(&[])).ends_with("is planning"));
+        let line = in_one_line(&BTreeMap::from([run(1, &[])]));
+        assert!(line.ends_with("is planning"), "{line}");
+        let line = in_one_line(&BTreeMap::from([run(1, &["a"]), run(2, &["b"])]));
+        assert_eq!(line, "2 runs at work; a; b");
     }
 }

@@ -73,6 +73,14 @@ impl LastRecords {
         self.lanes.get(lane).or_else(of_link)
     }
 
+    /// Links that are held without a plan: none could be made, because a management experience cannot be trusted.
+    pub(crate) fn held_without_plan(&self) -> impl Iterator<Item = &LinkRecord> {
+        let all = self.lanes.values().chain(&self.laneless);
+        all.filter(|record| {
+            record.status == LinkStatus::Held && record.fault.is_some() && record.hold.is_none()
+        })
+    }
+
     /// Links that have failed and have no lane among these.
     pub(crate) fn failing_without(&self, lanes: &BTreeSet<LaneId>) -> Vec<&LinkRecord> {
         let unknown = self.lanes.iter();

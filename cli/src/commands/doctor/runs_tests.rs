@@ -280,6 +280,8 @@ fn what_is_held_is_told_with_the_command_that_releases_it() {
         since: before(5),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     };
     let Look::Seen(links) = &mut seen.links.look else {
         unreachable!()

@@ -208,7 +208,7 @@ impl Apart {
                 },
                 names: self.names.only(what.products()),
                 what,
-                planned: (&[], &[]),
+                held: (&[], &[]),
             })
             .collect();
         events.sort_by_key(|event| event.at);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pmp_sync_domain::approval::ApprovalAction;
 use pmp_sync_domain::error::FaultRecord;
+use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{DeadLetterRecord, LinkRecord, Request, SetRecord};
 use pmp_sync_domain::wire::Scope;
@@ -129,11 +130,11 @@ fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Fail
         }
     }
     show_fault(link.fault.as_ref(), flags)?;
-    let plan = link.shown();
-    if let (Some(hash), None, false) = (&link.plan_hash, &link.hold, plan.is_empty()) {
+    let planned = !(link.allow.is_empty() && link.deny.is_empty());
+    if let (Some(hash), true) = (&link.plan_hash, planned) {
         line(&format!(
             "  planned     {} ({})",
-            counts(plan.allow().len(), plan.deny().len()),
+            counts(link.allow.len(), link.deny.len()),
             output::count(link.removals, "removal")
         ))?;
         line(&format!("  plan        {hash}"))?;
@@ -154,9 +155,14 @@ fn show_link(link: &LinkRecord, names: &Names, flags: &Flags) -> Result<(), Fail
             line(&format!("  edited {}", names.label(product)))?;
         }
     }
-    for change in plan.changes() {
+    for (products, action) in [(&link.deny, Action::Deny), (&link.allow, Action::Allow)] {
+        for product in products {
+            line(&format!("  {action} {}", names.label(product)))?;
+        }
+    }
+    for change in link.shown().changes() {
         let product = names.label(&change.product);
-        line(&format!("  {} {product}", change.action))?;
+        line(&format!("  {} {product}: held", change.action))?;
     }
     for left in &link.left_alone {
         line(&format!(

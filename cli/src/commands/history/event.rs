@@ -1,14 +1,15 @@
 //! The events of the history, as they are exported.
 
 use pmp_sync_domain::Timestamp;
-use pmp_sync_domain::approval::{Approval, ApprovalAction};
+use pmp_sync_domain::approval::{Approval, ApprovalAction, PeopleSoFar, RejectedPart};
 use pmp_sync_domain::error::FaultRecord;
 use pmp_sync_domain::ids::{ChangeSetId, MemberName, PlanHash, ProductId, RunId};
 use pmp_sync_domain::link::Mode;
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::product::Names;
 use pmp_sync_domain::records::{
-    ConfigVersion, DeadLetterRecord, LinkRecord, ListEdit, OperatorAct, RequestAnswer, SetOutcome,
+    ConfigVersion, DeadLetterRecord, HeldPart, LinkRecord, ListEdit, OperatorAct, RequestAnswer,
+    SetOutcome,
 };
 use pmp_sync_domain::run::{LinkStatus, RunStatus, Totals};
 use pmp_sync_domain::schema::Time;
@@ -42,9 +43,9 @@ pub(crate) struct Event<'a> {
     pub(super) names: Names,
     #[serde(flatten)]
     pub(super) what: What<'a>,
-    /// The plan of the link, for a hold, whose event names no products.
+    /// What is held of the link, for a hold, whose event names no products.
     #[serde(skip)]
-    pub(super) planned: (&'a [ProductId], &'a [ProductId]),
+    pub(super) held: (&'a [ProductId], &'a [ProductId]),
 }
 
 impl What<'_> {
@@ -53,6 +54,7 @@ impl What<'_> {
         match self {
             Self::Requested { .. } => "requested",
             Self::Approved(_) => "approved",
+            Self::ApprovedByOne(_) => "approved-by-one",
             Self::Rejected(_) => "rejected",
             Self::RestorePlanned(_) => "restore-planned",
             Self::NothingToRestore(_) => "nothing-to-restore",
@@ -83,12 +85,13 @@ impl What<'_> {
             Self::Planned {
                 allow,
                 deny,
+                held,
                 left_alone,
                 contradictory,
                 ..
             } => {
                 let left_alone = left_alone.iter().map(|left| &left.product);
-                let planned = allow.iter().chain(*deny);
+                let planned = allow.iter().chain(*deny).chain(held.products());
                 planned.chain(*contradictory).chain(left_alone).collect()
             }
             Self::ChangeSet { allow, deny, .. } => allow.iter().chain(*deny).collect(),
@@ -103,6 +106,7 @@ impl What<'_> {
             | Self::ConfigStored { .. }
             | Self::Requested { .. }
             | Self::Approved(_)
+            | Self::ApprovedByOne(_)
             | Self::Rejected(_)
             | Self::RestorePlanned(_)
             | Self::NothingToRestore(_)
@@ -145,6 +149,8 @@ pub(super) enum What<'a> {
     },
     /// A held plan was approved.
     Approved(ApprovalEvent<'a>),
+    /// A held plan was approved by one person, and takes a second one. Nothing was executed.
+    ApprovedByOne(ApprovalEvent<'a>),
     /// A held plan was rejected.
     Rejected(ApprovalEvent<'a>),
     /// A rollback was planned and held.
@@ -169,31 +175,34 @@ pub(super) enum What<'a> {
         /// The same in words, also of what was left as it differs.
         #[serde(skip)]
         result: &'static str,
-        /// Hash of the plan.
+        /// Hash of the plan, without what is held.
         plan_hash: &'a PlanHash,
-        /// Products to allow.
+        /// Products to allow, without those that are held.
         allow: &'a [ProductId],
-        /// Products to deny.
+        /// Products to deny, without those that are held.
         deny: &'a [ProductId],
-        /// Number of denies of products that were allowed at that time.
+        /// The part of the plan that waits for approval.
+        #[serde(skip_serializing_if = "HeldPart::is_empty")]
+        held: &'a HeldPart,
+        /// Number of these denies whose products were allowed at that time.
         removals: usize,
         /// Products that differ and are left alone.
         left_alone: &'a [LeftAlone],
         /// Products that the management policy both allows and denies.
         contradictory: &'a [ProductId],
     },
-    /// A guard held the plan, or everything that could be known of the link.
+    /// A guard held a part of the plan, or everything that could be known of the link.
     Held {
         /// The run that made the plan.
         held_by: Option<RunId>,
         /// When the hold began.
         #[schemars(with = "Option<Time>")]
         since: Option<Timestamp>,
-        /// Hash of the plan.
+        /// Hash of what is held.
         plan_hash: Option<&'a PlanHash>,
-        /// Number of planned allows.
+        /// Number of allows that are held.
         allow: Option<usize>,
-        /// Number of planned denies.
+        /// Number of denies that are held.
         deny: Option<usize>,
         /// Number of denies of products that the member allows.
         removals: Option<usize>,
@@ -203,6 +212,9 @@ pub(super) enum What<'a> {
         reverts: Option<RunId>,
         /// Why it is held.
         reasons: Option<Vec<ReasonAnswer>>,
+        /// How many of these changes were rejected before, and by whom.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rejected: Option<&'a RejectedPart>,
         /// Why nothing is known of the plan.
         fault: Option<&'a FaultRecord>,
     },
@@ -298,6 +310,9 @@ pub(super) struct ApprovalEvent<'a> {
     pub(super) why: Option<&'a str>,
     /// Why it was requested, in the requester's words.
     pub(super) reason: Option<&'a str>,
+    /// Of an approval that executes nothing yet: how many people have approved, of those that it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) people: Option<PeopleSoFar>,
     /// The plan that it is about, if the record of the link shows it.
     #[serde(skip)]
     pub(super) allow: &'a [ProductId],
@@ -312,6 +327,13 @@ impl<'a> ApprovalEvent<'a> {
     }
 
     pub(super) fn new(link: &'a LinkRecord, approval: &'a Approval) -> Self {
+        // What was executed; or what waits for an approval, of a rollback that was planned and of the first of two approvals.
+        let waits = approval.people.is_some() || approval.action.undo(approval.of).is_some();
+        let (allow, deny) = if waits {
+            (&link.held.allow, &link.held.deny)
+        } else {
+            (&link.allow, &link.deny)
+        };
         Self {
             wanted: approval.action,
             of: approval.of,
@@ -319,9 +341,10 @@ impl<'a> ApprovalEvent<'a> {
             requester: approval.ask.by.as_deref(),
             account: approval.ask.account.as_deref(),
             why: approval.refused.as_deref(),
-            reason: None,
-            allow: &link.allow,
-            deny: &link.deny,
+            reason: approval.ask.reason.as_deref(),
+            people: approval.people,
+            allow,
+            deny,
         }
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Events<'a> {
             lane: lane.map(ToString::to_string),
             member: link.map(|link| &link.member),
             names: self.whole.names.only(what.products()),
-            planned: link.map_or((&[], &[]), |link| (&link.allow, &link.deny)),
+            held: link.map_or((&[], &[]), |link| (&link.held.allow, &link.held.deny)),
             what,
         });
     }
@@ -53,6 +53,7 @@ impl<'a> Events<'a> {
                 None | Some(Verdict::Failed) => None,
                 Some(Verdict::Refused) => Some(What::Refused(told)),
                 Some(Verdict::Approved) => Some(What::Approved(told)),
+                Some(Verdict::ApprovedByOne) => Some(What::ApprovedByOne(told)),
                 Some(Verdict::Rejected) => Some(What::Rejected(told)),
                 Some(Verdict::NothingToRestore) => Some(What::NothingToRestore(told)),
                 Some(Verdict::RestorePlanned) => Some(What::RestorePlanned(told)),
@@ -72,14 +73,19 @@ impl<'a> Events<'a> {
                 plan_hash,
                 allow: &link.allow,
                 deny: &link.deny,
+                held: &link.held,
                 removals: link.removals,
                 left_alone: &link.left_alone,
                 contradictory: &link.contradictory,
             };
             self.add(link.at, Some(link), what);
         }
+        let is_answer = matches!(link.status, LinkStatus::Rejected | LinkStatus::Refused);
+        // The rest of its plan may have been committed.
+        if link.is_held() && !is_answer {
+            self.add(link.at, Some(link), held(link));
+        }
         let what = match link.status {
-            LinkStatus::Held => Some(held(link)),
             LinkStatus::Committed => Some(What::Committed(Counted::new(link))),
             LinkStatus::Underway => Some(What::Underway(Counted::new(link))),
             LinkStatus::Suspended => Some(What::Suspended(Counted::new(link))),
@@ -89,6 +95,7 @@ impl<'a> Events<'a> {
             }),
             // A request about a hold has an event above.
             LinkStatus::InSync
+            | LinkStatus::Held
             | LinkStatus::Rejected
             | LinkStatus::Refused
             | LinkStatus::LeftOut => None,
@@ -125,7 +132,7 @@ impl<'a> Events<'a> {
                 schema: SCHEMA,
                 at: letter.at,
                 run: Some(self.whole.run.run),
-                planned: (&[], &[]),
+                held: (&[], &[]),
                 lane: letter.lane.as_ref().map(ToString::to_string),
                 member: Some(&letter.member),
                 names: self.whole.names.only(what.products()),
@@ -159,6 +166,7 @@ fn held(link: &LinkRecord) -> What<'_> {
         restores: hold.and_then(restores),
         reverts: hold.and_then(reverts),
         reasons: hold.map(|hold| ReasonAnswer::all(&hold.reasons)),
+        rejected: hold.and_then(|hold| hold.rejected.as_ref()),
         fault: link.fault.as_ref(),
     }
 }

@@ -56,7 +56,7 @@ impl Plans {
         self.read += 1;
         // Without it the answer is told without its products.
         let link = context.ledger.link(run, lane).await.ok().flatten();
-        let shown = link.map(|link| changes(&link.allow, &link.deny));
+        let shown = link.map(|link| changes(&link.held.allow, &link.held.deny));
         let shown: Products = shown.unwrap_or_default().into();
         self.held.insert(key, shown.clone());
         shown

@@ -1,6 +1,9 @@
 //! One event in the same form for all kinds: what the table, the filters and CSV work with.
 
+use std::fmt::Write as _;
+
 use pmp_sync_domain::Timestamp;
+use pmp_sync_domain::approval::PeopleSoFar;
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, MemberName, ProductId, RunId};
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::records::{
@@ -133,6 +136,7 @@ impl Told {
                 }
             }
             What::Approved(answer)
+            | What::ApprovedByOne(answer)
             | What::Rejected(answer)
             | What::RestorePlanned(answer)
             | What::NothingToRestore(answer)
@@ -142,7 +146,10 @@ impl Told {
                 told.by = answer.requester.map(ToOwned::to_owned);
                 told.why = answer.reason.map(one_line);
                 told.of = answer.plan();
-                let of = format!("of run {}", answer.of);
+                let mut of = format!("of run {}", answer.of);
+                if let Some(PeopleSoFar { approved, needed }) = answer.people {
+                    let _ = write!(of, ", {approved} of {needed} people");
+                }
                 let refused = answer.why.map(|why| format!("{of}: {}", one_line(why)));
                 told.detail = Some(refused.unwrap_or(of));
                 told.products = changes(answer.allow, answer.deny);
@@ -151,17 +158,19 @@ impl Told {
                 result,
                 allow,
                 deny,
+                held,
                 ..
             } => {
                 told.detail = Some((*result).to_owned());
-                told.products = changes(*allow, *deny);
+                let all = |one, other| <[_]>::iter(one).chain(<[_]>::iter(other));
+                told.products = changes(all(*allow, &held.allow), all(*deny, &held.deny));
             }
             What::Held { reasons, fault, .. } => {
                 let codes = reasons.iter().flatten().map(ToString::to_string);
                 let fault = fault.map(|fault| format!("{}: {}", fault.code, fault.message));
                 let all: Vec<_> = codes.chain(fault).collect();
                 told.detail = Some(one_line(&all.join("; ")));
-                told.products = changes(event.planned.0, event.planned.1);
+                told.products = changes(event.held.0, event.held.1);
             }
             What::ChangeSet {
                 change_set,

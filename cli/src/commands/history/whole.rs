@@ -66,6 +66,8 @@ pub(crate) enum Verdict {
     Refused,
     /// The held plan was approved.
     Approved,
+    /// The held plan was approved by one person, and takes a second one.
+    ApprovedByOne,
     /// The held plan was rejected.
     Rejected,
     /// The lists already are as they were before the run.
@@ -96,6 +98,7 @@ pub(super) fn verdict(link: &LinkRecord) -> Option<Verdict> {
     Some(match approval.action {
         _ if link.fault.is_some() => Verdict::Failed,
         _ if approval.refused.is_some() => Verdict::Refused,
+        ApprovalAction::Approve if approval.people.is_some() => Verdict::ApprovedByOne,
         ApprovalAction::Approve => Verdict::Approved,
         ApprovalAction::Reject => Verdict::Rejected,
         ApprovalAction::Restore if link.status == LinkStatus::InSync => Verdict::NothingToRestore,

@@ -8,6 +8,7 @@ use crate::client::context::Context;
 use crate::client::experience;
 use crate::client::experience::bootstrap::{Bootstrap, bootstrap};
 use crate::client::experience::named::ExperienceName;
+use crate::client::product_list::change::reason;
 use crate::failure::Failure;
 use crate::options::Common;
 use crate::output;
@@ -43,6 +44,9 @@ pub(crate) struct BootstrapOptions {
     /// The longest time to wait for change sets, in seconds.
     #[arg(long, default_value_t = experience::WAIT)]
     pub(crate) timeout: u64,
+    /// Why, for the record: `pmp-sync history` shows it.
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
 }
 
 pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(), Failure> {
@@ -60,6 +64,7 @@ pub(crate) async fn run(common: &Common, options: &BootstrapOptions) -> Result<(
             release: options.release_archived,
             enable: options.enable.then_some(options.yes),
             timeout: options.timeout,
+            reason: options.reason.as_deref(),
         },
         &progress,
     )

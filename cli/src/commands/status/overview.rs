@@ -186,13 +186,17 @@ impl Overview {
 /// Lines about holds and frozen links.
 fn told_holds(known: &[Known], flags: &Flags) -> Vec<String> {
     let mut notes = Vec::new();
+    for group in holds::grouped(known, |_, _| true) {
+        let links = group.holds.iter().map(|(known, hold)| {
+            format!(
+                "{} is held since {}:\n",
+                known.name(),
+                time(Some(hold.since))
+            )
+        });
+        notes.push(links.collect::<String>() + &group.words(flags));
+    }
     for known in known {
-        for hold in known.holds() {
-            let since = time(Some(hold.since));
-            let name = known.name();
-            let words = holds::words(hold, &known.approve(hold, flags));
-            notes.push(format!("{name} is held since {since}:\n{words}"));
-        }
         if let Some(words) = holds::frozen(known) {
             notes.push(words);
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::approval::{ApprovalRequest, Ask, Refused};
+use pmp_sync_domain::approval::{ApprovalRequest, Ask, Hold, Refused};
 use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::hint::Hint;
 use pmp_sync_domain::ids::{ProductId, RunId};
 use pmp_sync_domain::link::{Link, LinkPolicy};
-use pmp_sync_domain::ports::{Bus, Clock, WriteRuns};
+use pmp_sync_domain::plan::Plan;
+use pmp_sync_domain::ports::{Bus, Clock, ReadRuns, WriteRuns};
 use pmp_sync_domain::reconcile::{DesiredState, Goal};
 use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_domain::run::LinkStatus;
@@ -76,6 +77,36 @@ pub(super) fn bare<L, A, M, O, S: Clock>(
         status,
         ..blank(case.run, case.link, context.now())
     })
+}
+
+/// The hold that the request names, and whether it is a rollback.
+pub(super) fn asked_for<'a>(
+    known: &'a LinkState,
+    request: &ApprovalRequest,
+) -> Option<(&'a Hold, bool)> {
+    let of_plan = known.hold.as_ref().map(|hold| (hold, false));
+    let of_rollback = known.restore.as_ref().map(|hold| (hold, true));
+    let is_asked_for = |(hold, _): &(&Hold, bool)| {
+        hold.run == request.run && Some(&hold.plan_hash) == request.plan_hash.as_ref()
+    };
+    of_plan.into_iter().chain(of_rollback).find(is_asked_for)
+}
+
+/// What the record of a hold shows. None if it is not on record any more.
+pub(super) async fn shown<L: ReadRuns>(
+    ledger: &L,
+    case: &Case<'_>,
+    hold: &Hold,
+) -> Result<Option<Plan>, LinkError> {
+    let record = ledger.link(hold.run, &case.request.lane).await;
+    let shown = record
+        .map_err(LinkError::Ledger)?
+        .map(|record| record.shown());
+    Ok(shown.filter(|shown| shown.hash() == hold.plan_hash))
+}
+
+pub(super) fn stale(known: &LinkState, request: &ApprovalRequest) -> Refused {
+    Refused::stale(&request.lane, known.holds())
 }
 
 /// Writes the link state. The request has no effect if another writer was faster.

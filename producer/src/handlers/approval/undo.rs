@@ -5,7 +5,8 @@ use pmp_sync_domain::error::LinkError;
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::ports::{Clock, Lanes, Members, ReadRuns};
-use pmp_sync_domain::reconcile::{Course, DesiredState, Observation, is_busy, new_hold};
+use pmp_sync_domain::reconcile::{Course, DesiredState, Observation, hold_of_rollback, is_busy};
+use pmp_sync_domain::records::{HeldPart, LinkRecord};
 use pmp_sync_domain::revert::{Reversal, still_to_come};
 use pmp_sync_domain::run::LinkStatus;
 
@@ -74,12 +75,19 @@ pub(super) async fn plan_undo<L: Ledger, A: Marketplace, M: Members, O: Outbox, 
     let mut outcome = LinkOutcome {
         quarantined: seen.quarantine.staying(),
         unreadable: seen.unreadable.clone(),
-        ..LinkOutcome::new(observed(case.run, case.link, &seen, status, now))
+        ..LinkOutcome::new(LinkRecord {
+            plan_hash: None,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            removals: 0,
+            held: HeldPart::from(&seen.plan),
+            ..observed(case.run, case.link, &seen, status, now)
+        })
     };
     if nothing_to_do {
         return Ok((outcome, later));
     }
-    let hold = new_hold(&seen, case.run, vec![undo.reason()], context.now());
+    let hold = hold_of_rollback(&seen, case.run, undo, context.now());
     outcome.record.hold = Some(hold.clone());
     // The record comes first, so that an approval always has one.
     let kept = keep(ledger, &seen.lane, &outcome.record).await;

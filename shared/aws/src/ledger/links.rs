@@ -8,7 +8,7 @@ use pmp_sync_domain::error::{Kind, ServiceError};
 use pmp_sync_domain::ids::{AccountId, ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::plan::LeftAlone;
 use pmp_sync_domain::ports::Result;
-use pmp_sync_domain::records::{Found, LinkRecord, UnreadableItem};
+use pmp_sync_domain::records::{Found, HeldPart, LinkRecord, UnreadableItem};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Ledger, NOT_NEWER, SCHEMA_FIELD, from_item, schema, text};
@@ -26,6 +26,8 @@ pub(super) struct Part {
     allow: Vec<ProductId>,
     #[serde(default)]
     deny: Vec<ProductId>,
+    #[serde(default, skip_serializing_if = "HeldPart::is_empty")]
+    held: HeldPart,
     #[serde(default)]
     left_alone: Vec<LeftAlone>,
     #[serde(default)]
@@ -52,6 +54,7 @@ impl Part {
             schema: record.schema,
             allow: record.allow.clone(),
             deny: record.deny.clone(),
+            held: record.held.clone(),
             left_alone: record.left_alone.clone(),
             contradictory: record.contradictory.clone(),
             edited: record.edited.clone(),
@@ -59,7 +62,7 @@ impl Part {
     }
 
     fn len(&self) -> usize {
-        let plan = self.allow.len() + self.deny.len();
+        let plan = self.allow.len() + self.deny.len() + self.held.len();
         plan + self.left_alone.len() + self.contradictory.len() + self.edited.len()
     }
 
@@ -70,6 +73,10 @@ impl Part {
             let mut room = most;
             let allow = head(&mut self.allow, &mut room);
             let deny = head(&mut self.deny, &mut room);
+            let held = HeldPart {
+                allow: head(&mut self.held.allow, &mut room),
+                deny: head(&mut self.held.deny, &mut room),
+            };
             let left_alone = head(&mut self.left_alone, &mut room);
             let contradictory = head(&mut self.contradictory, &mut room);
             let edited = head(&mut self.edited, &mut room);
@@ -77,6 +84,7 @@ impl Part {
                 schema: self.schema,
                 allow,
                 deny,
+                held,
                 left_alone,
                 contradictory,
                 edited,
@@ -88,6 +96,8 @@ impl Part {
     fn add_to(self, record: &mut LinkRecord) {
         record.allow.extend(self.allow);
         record.deny.extend(self.deny);
+        record.held.allow.extend(self.held.allow);
+        record.held.deny.extend(self.held.deny);
         record.left_alone.extend(self.left_alone);
         record.contradictory.extend(self.contradictory);
         record.edited.extend(self.edited);
@@ -106,6 +116,7 @@ pub(super) fn split(record: &LinkRecord, most: usize) -> (Head, Vec<Part>) {
     let record = LinkRecord {
         allow: Vec::new(),
         deny: Vec::new(),
+        held: HeldPart::default(),
         left_alone: Vec::new(),
         contradictory: Vec::new(),
         edited: Vec::new(),

@@ -14,6 +14,7 @@ use crate::link::Mode;
 use crate::plan::{InvalidProducts, LeftAlone};
 use crate::policy::Action;
 use crate::reconcile::Decision;
+use crate::records::HeldPart;
 use crate::sources::{Conflict, Origin, Sources};
 use crate::sync_state::SyncState;
 use crate::wire::Scope;
@@ -31,7 +32,7 @@ pub enum PreviewDecision {
     Underway,
     /// It would commit and send the plan.
     Commit,
-    /// It would hold the plan until it is approved.
+    /// It would hold a part of the plan until it is approved, and make the rest.
     Held,
     /// The link is suspended: nothing would be sent.
     Suspended,
@@ -185,6 +186,7 @@ impl PreviewLink {
     /// The products that it mentions.
     pub fn products(&self) -> impl Iterator<Item = &ProductId> {
         let planned = self.allow.iter().chain(&self.deny);
+        let planned = planned.chain(self.held.products());
         let left_alone = self.left_alone.iter().map(|left| &left.product);
         let others = self.edited.iter().chain(&self.contradictory);
         let if_acting = self.if_acting.iter().flat_map(IfActing::products);
@@ -259,11 +261,11 @@ pub struct PreviewLink {
     pub state: Option<SyncState>,
     /// What a run would do.
     pub decision: PreviewDecision,
-    /// The products that would be allowed.
+    /// The products that would be allowed, without those that are held.
     pub allow: Vec<ProductId>,
-    /// The products that would be denied.
+    /// The products that would be denied, without those that are held.
     pub deny: Vec<ProductId>,
-    /// Denies of products that are allowed now.
+    /// Number of these denies whose products are allowed now.
     pub removals: usize,
     /// The fewest change sets that this takes.
     pub fewest_change_sets: usize,
@@ -303,7 +305,10 @@ pub struct PreviewLink {
     /// Number of entries of these lists beyond those that are listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub beyond: usize,
-    /// Why a run would hold the plan.
+    /// What a run would hold until it is approved.
+    #[serde(default, skip_serializing_if = "HeldPart::is_empty")]
+    pub held: HeldPart,
+    /// Why a run would hold it.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
     /// Why nothing can be planned.
@@ -323,17 +328,20 @@ pub struct IfActing {
     pub mode: Mode,
     /// What a run would do then: `held` if a guard would hold the plan.
     pub decision: PreviewDecision,
-    /// The products that would be allowed.
+    /// The products that would be allowed, without those that are held.
     pub allow: Vec<ProductId>,
-    /// The products that would be denied.
+    /// The products that would be denied, without those that are held.
     pub deny: Vec<ProductId>,
-    /// Denies of products that are allowed now.
+    /// Number of these denies whose products are allowed now.
     pub removals: usize,
     /// The fewest change sets that this takes.
     pub fewest_change_sets: usize,
     /// Products that differ and would be left alone then.
     pub left_alone: Vec<LeftAlone>,
-    /// Why a run would hold the plan.
+    /// What a run would hold then, until it is approved.
+    #[serde(default, skip_serializing_if = "HeldPart::is_empty")]
+    pub held: HeldPart,
+    /// Why a run would hold it.
     #[serde(default)]
     pub held_for: Vec<HoldReason>,
 }
@@ -342,7 +350,8 @@ impl IfActing {
     /// The products that it mentions.
     fn products(&self) -> impl Iterator<Item = &ProductId> {
         let left_alone = self.left_alone.iter().map(|left| &left.product);
-        self.allow.iter().chain(&self.deny).chain(left_alone)
+        let planned = self.allow.iter().chain(&self.deny);
+        planned.chain(self.held.products()).chain(left_alone)
     }
 }
 
@@ -371,12 +380,16 @@ impl PreviewLink {
         };
         self.allow.truncate(cut(self.allow.len()));
         self.deny.truncate(cut(self.deny.len()));
+        self.held.allow.truncate(cut(self.held.allow.len()));
+        self.held.deny.truncate(cut(self.held.deny.len()));
         self.left_alone.truncate(cut(self.left_alone.len()));
         self.contradictory.truncate(cut(self.contradictory.len()));
         self.edited.truncate(cut(self.edited.len()));
         if let Some(acting) = &mut self.if_acting {
             acting.allow.truncate(cut(acting.allow.len()));
             acting.deny.truncate(cut(acting.deny.len()));
+            acting.held.allow.truncate(cut(acting.held.allow.len()));
+            acting.held.deny.truncate(cut(acting.held.deny.len()));
             acting.left_alone.truncate(cut(acting.left_alone.len()));
         }
         for origin in &mut self.conflicts {
@@ -393,7 +406,9 @@ impl PreviewLink {
     /// Drops the origins of products that are not listed any more.
     fn keep_origins_of_listed(&mut self) {
         let left = self.left_alone.iter().map(|left| &left.product);
-        let listed: BTreeSet<_> = self.allow.iter().chain(&self.deny).chain(left).collect();
+        let planned = self.allow.iter().chain(&self.deny);
+        let planned = planned.chain(self.held.products());
+        let listed: BTreeSet<_> = planned.chain(left).collect();
         for origin in &mut self.origins {
             origin.products.retain(|product| listed.contains(product));
         }
@@ -419,6 +434,7 @@ mod tests {
             decision: PreviewDecision::InSync,
             allow: products("a", allow),
             deny: products("d", deny),
+            held: HeldPart::default(),
             removals: 0,
             fewest_change_sets: 0,
             plan_hash: None,
@@ -501,6 +517,7 @@ mod tests {
             removals: 2,
             fewest_change_sets: 1,
             left_alone: Vec::new(),
+            held: HeldPart::default(),
             held_for: Vec::new(),
         });
         assert_eq!(all.products().count(), MOST_ENTRIES + 2);

@@ -148,7 +148,8 @@ pub struct Standings {
 
 /// Compares a member experience with what is wanted, and explains each difference.
 pub fn standings(seen: &Seen<'_>) -> Standings {
-    let planned = seen.plan.allow().iter().chain(seen.plan.deny());
+    let plans = [seen.plan, seen.held].into_iter();
+    let planned = plans.flat_map(|plan| plan.allow().iter().chain(plan.deny()));
     let products: std::collections::BTreeSet<_> = planned.chain(seen.left_alone.keys()).collect();
     let mut found = Standings {
         denied_besides: besides(seen.desired, seen.actual),
@@ -236,6 +237,7 @@ mod tests {
             state: &LaneState::default(),
             last: &BTreeMap::new(),
             plan: &plan,
+            held: &crate::plan::Plan::default(),
             left_alone: &left,
             committed: None,
             held_for: &[],

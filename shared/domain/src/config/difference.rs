@@ -59,6 +59,18 @@ pub struct SettingChange {
     pub after: String,
 }
 
+/// A setting of the file as a whole that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CommonChange {
+    /// The key, such as `approval.people`.
+    pub key: String,
+    /// Its value before.
+    pub before: String,
+    /// Its value after.
+    pub after: String,
+}
+
 /// What a configuration changes of another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -73,6 +85,9 @@ pub struct ConfigDifference {
     pub links_removed: Vec<LinkName>,
     /// Settings of members and links that change. A setting of all links is one of each.
     pub changed: Vec<SettingChange>,
+    /// Settings that are of no link or member, and change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub common: Vec<CommonChange>,
 }
 
 /// Compares two configurations, by what they mean rather than by their texts.
@@ -97,6 +112,13 @@ pub fn difference(before: &Config, after: &Config) -> ConfigDifference {
     }
     let gone = old.keys().filter(|name| !new.contains_key(*name));
     found.links_removed = gone.cloned().collect();
+    if before.people != after.people {
+        found.common.push(CommonChange {
+            key: "approval.people".to_owned(),
+            before: before.people.count().to_string(),
+            after: after.people.count().to_string(),
+        });
+    }
     found
 }
 
@@ -288,6 +310,9 @@ impl ConfigDifference {
         add("member", "removed", texts(&self.members_removed));
         add("link", "added", texts(&self.links_added));
         add("link", "removed", texts(&self.links_removed));
+        for CommonChange { key, before, after } in &self.common {
+            all.push(format!("{key}: {before} -> {after}"));
+        }
         let mut folded: Vec<(&SettingChange, Vec<String>)> = Vec::new();
         for change in &self.changed {
             let of = match &change.experience {
@@ -528,5 +553,17 @@ member_experience = "*"
             &BEFORE.replace("protect = [\"prod-a\", \"prod-b\"]", &list),
         );
         assert!(found.changed[0].after.ends_with("prod-19 and 10 more"));
+    }
+
+    #[test]
+    fn a_setting_of_the_whole_file_is_told_without_a_link() {
+        let people = |count: usize| {
+            let text = format!("{BEFORE}\n[approval]\npeople = {count}\n");
+            Config::parse(&text).unwrap()
+        };
+        let change = difference(&people(2), &people(1));
+        assert_eq!(change.summary(), "approval.people: 2 -> 1");
+        assert!(!change.is_empty() && change.changed.is_empty());
+        assert!(difference(&people(2), &people(2)).is_empty());
     }
 }

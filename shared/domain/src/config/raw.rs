@@ -37,6 +37,10 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawLimits", extend("default" = {})))]
     pub(super) guard: Table<RawLimits>,
+    /// How what a guard holds is approved.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "RawApproval", extend("default" = {})))]
+    pub(super) approval: Table<RawApproval>,
     /// What is announced on the event bus, and when.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "RawNotify", extend("default" = {})))]
@@ -50,6 +54,19 @@ pub(super) struct RawConfig {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<RawLink>"))]
     pub(super) link: Vec<Spanned<Table<RawLink>>>,
+}
+
+/// How what is held is approved.
+#[derive(Default, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawApproval {
+    /// How many people it takes to approve what a guard holds, or a rollback. With 2, the approval of one executes
+    /// nothing until a second, different principal approves the same. Sessions of one role count as one
+    /// person, except those of IAM Identity Center.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "usize", range(min = 1, max = 2), extend("default" = 1)))]
+    pub(super) people: Option<Spanned<usize>>,
 }
 
 /// What is announced, and when.

@@ -120,6 +120,29 @@ fn a_link_has_the_limits_of_all_but_for_its_own() {
     assert_eq!(own.live_check, LiveCheck::Require);
 }
 
+#[test]
+fn one_person_approves_unless_the_text_says_two() {
+    let people = |text: &str| Config::parse(text).map(|config| config.people);
+    assert_eq!(people(GOOD), Ok(People::One));
+    let with = |people: &str| format!("{GOOD}\n[approval]\npeople = {people}\n");
+    assert_eq!(people(&with("1")), Ok(People::One));
+    assert_eq!(people(&with("2")), Ok(People::Two));
+    let line = GOOD.lines().count() + 3;
+    for (wrong, words) in [
+        ("0", "0 is not a number of people from 1 to 2"),
+        ("3", "3 is not a number of people from 1 to 2"),
+        ("-1", "a whole number from 0 on is expected"),
+        ("\"two\"", "a whole number from 0 on is expected"),
+    ] {
+        let found = problems(&with(wrong));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let is_there = found[0].starts_with(&format!("{line}:10: "));
+        assert!(is_there && found[0].contains(words), "{wrong}: {found:?}");
+    }
+    let unknown = problems(&format!("{GOOD}\n[approval]\nboth = 2\n"));
+    assert!(unknown[0].contains("known is `people`"), "{unknown:?}");
+}
+
 const NOTIFIED: &str = include_str!("../../fixtures/config-1-c.toml");
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::GuardName;
 use crate::ids::{ExperienceId, RunId};
 use crate::lane::BATCH;
-use crate::text::{count as counted, noun_of};
+use crate::text::{count as counted, noun_of, one_or};
 use crate::undo::Undo;
 
 /// What a count of removals is made of. A product that is in two of the parts counts in the first.
@@ -114,6 +114,11 @@ pub enum HoldReason {
         /// Number of products that the member allows.
         allowed: usize,
     },
+    /// Somebody rejected these removals, and they are still wanted.
+    Rejected {
+        /// Number of such removals that no guard holds.
+        count: usize,
+    },
     /// An operator requested a rollback to the lists before a run.
     Restore {
         /// Its id, a ULID.
@@ -127,7 +132,7 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
-    /// The guard that stopped the plan. None for a rollback, which is always held.
+    /// The guard that objects. None for a rollback, which is always held, and for what somebody rejected.
     pub fn guard(&self) -> Option<GuardName> {
         Some(match self {
             Self::ManagementEmpty { .. } => GuardName::ManagementEmpty,
@@ -140,7 +145,7 @@ impl HoldReason {
             Self::Restored { .. } => GuardName::Restored,
             Self::FirstPolicy { .. } => GuardName::FirstPolicy,
             Self::FirstMirror { .. } => GuardName::FirstMirror,
-            Self::Restore { .. } | Self::Revert { .. } => return None,
+            Self::Rejected { .. } | Self::Restore { .. } | Self::Revert { .. } => return None,
         })
     }
 
@@ -158,7 +163,8 @@ impl HoldReason {
             | Self::Shrink { .. }
             | Self::Restored { .. }
             | Self::FirstPolicy { .. }
-            | Self::FirstMirror { .. } => None,
+            | Self::FirstMirror { .. }
+            | Self::Rejected { .. } => None,
         }
     }
 
@@ -175,6 +181,7 @@ impl HoldReason {
             | Self::Restored { .. }
             | Self::FirstPolicy { .. }
             | Self::FirstMirror { .. }
+            | Self::Rejected { .. }
             | Self::Restore { .. }
             | Self::Revert { .. } => None,
         }
@@ -194,6 +201,7 @@ impl HoldReason {
             | Self::Restored { .. }
             | Self::FirstPolicy { .. }
             | Self::FirstMirror { .. }
+            | Self::Rejected { .. }
             | Self::Restore { .. }
             | Self::Revert { .. } => {}
         }
@@ -229,6 +237,9 @@ impl HoldReason {
             Self::FirstMirror { .. } => {
                 "allow in the management experience what the member should keep, or let the link observe until the lists agree"
             }
+            Self::Rejected { .. } => {
+                "allow in the management experience what the member should keep; to remove it after all, release this plan"
+            }
             Self::Restore { .. } | Self::Revert { .. } => {
                 "look at the denies of the plan first; if it is not what you want, reject it"
             }
@@ -250,6 +261,7 @@ impl HoldReason {
             Self::Revert { .. } => "PMS-7007",
             Self::FirstPolicy { .. } => "PMS-3004",
             Self::FirstMirror { .. } => "PMS-7006",
+            Self::Rejected { .. } => "PMS-7008",
         }
     }
 }
@@ -338,6 +350,13 @@ impl fmt::Display for HoldReason {
                 f,
                 "no run has observed this link before, and its first plan would remove {removals} of the {} that the member allows",
                 counted(*allowed, "product")
+            ),
+            Self::Rejected { count } => write!(
+                f,
+                "{} {} rejected before and {} still wanted",
+                counted(*count, "removal"),
+                one_or(*count, "was", "were"),
+                one_or(*count, "is", "are")
             ),
             Self::Restore { run } => {
                 write!(f, "the lists return to what they were before run {run}")

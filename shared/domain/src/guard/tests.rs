@@ -5,6 +5,7 @@ use crate::approval::{Ask, Grant};
 use crate::ids::RunId;
 
 mod counting;
+mod parting;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -74,7 +75,7 @@ impl Setting {
     }
 
     fn held_by(&self) -> Vec<GuardName> {
-        let reasons = self.case().reasons();
+        let reasons = self.case().part().reasons;
         reasons.iter().filter_map(HoldReason::guard).collect()
     }
 }
@@ -170,7 +171,7 @@ fn no_list_is_so_long_that_more_than_the_cap_may_go() {
     let setting = Setting::new(5_000, 51);
     assert_eq!(setting.held_by(), [GuardName::MostRemovals]);
     assert_eq!(
-        setting.case().reasons(),
+        setting.case().part().reasons,
         [HoldReason::MostRemovals {
             count: 51,
             limit: 50,
@@ -200,7 +201,7 @@ fn sixty_removals_one_each_hour_are_held_by_the_count_of_24_hours() {
         setting.management_allowed = allowed.len() - 1;
         setting.link_state = link_state.clone();
         setting.now = now;
-        let reasons = setting.case().reasons();
+        let reasons = setting.case().part().reasons;
         if !reasons.is_empty() {
             // The eleventh: 11 of 200 are more than 10, and at least 5 %.
             assert_eq!(hour, 10);
@@ -247,7 +248,7 @@ fn the_same_product_counts_once_whether_it_is_planned_open_or_was_taken_away() {
     setting.open = products(9..12);
     setting.link_state.taking_away(products(11..13), at(-30));
     assert_eq!(
-        setting.case().reasons(),
+        setting.case().part().reasons,
         [HoldReason::Removals {
             count: 13,
             of: 100,
@@ -265,7 +266,7 @@ fn the_percentage_is_of_the_list_as_it_stood_when_the_window_began() {
     setting.link_state.sized(100, at(-2 * WINDOW));
     setting.link_state.sized(1_100, at(-3_600));
     assert_eq!(
-        setting.case().reasons(),
+        setting.case().part().reasons,
         [HoldReason::Removals {
             count: 40,
             of: 100,
@@ -346,14 +347,19 @@ fn a_condition_that_was_accepted_of_one_management_experience_is_not_of_another(
 fn what_was_approved_passes_every_guard_and_nothing_beyond_it_does() {
     let mut setting = Setting::new(100, 100);
     setting.oddities = vec![HoldReason::ManagementEmpty { experience: None }];
+    setting.link_state.accept(&setting.oddities);
     setting.approved = Some(setting.plan.clone());
     assert_eq!(setting.held_by(), NOTHING);
     // What has become unnecessary falls away.
     setting.plan = Plan::new(BTreeSet::new(), products(50..100));
     assert_eq!(setting.held_by(), NOTHING);
-    // Anything new is held with the rest: never a part of a plan.
+    // Anything new is judged on its own.
     setting.plan = Plan::new(products(200..201), products(50..100));
-    assert!(!setting.held_by().is_empty());
+    let parted = setting.case().part();
+    let approved = Plan::new(BTreeSet::new(), products(50..100));
+    assert_eq!((&parted.passing, &parted.approved), (&approved, &approved));
+    assert_eq!(parted.held, Plan::new(products(200..201), BTreeSet::new()));
+    assert_eq!(setting.held_by(), [GuardName::ManagementEmpty]);
 }
 
 #[test]
@@ -362,7 +368,7 @@ fn the_first_removals_of_a_link_that_was_never_observed_need_approval() {
     assert_eq!(setting.held_by(), NOTHING);
     setting.link_state.observed_since = None;
     assert_eq!(
-        setting.case().reasons(),
+        setting.case().part().reasons,
         [HoldReason::FirstMirror {
             removals: 1,
             allowed: 20
@@ -388,7 +394,7 @@ fn removals_of_the_first_alignment_do_not_count_once_the_link_was_in_sync() {
     state.looked(|_| false, at(-3_600));
     state.sized(28, at(-3_600));
     assert_eq!(setting.held_by(), [GuardName::Removals]);
-    let words = setting.case().reasons().remove(0).to_string();
+    let words = setting.case().part().reasons.remove(0).to_string();
     assert!(
         words.starts_with("would remove 11 allowed products within 24 hours (3 by this plan, 8 without approval since ")
             && words.ends_with("): more than 10, and at least 5 % of the 8 that were allowed when these hours began"),
@@ -399,7 +405,7 @@ fn removals_of_the_first_alignment_do_not_count_once_the_link_was_in_sync() {
     let aligned = setting.link_state.clone();
     setting.link_state.taking_away(products(3..10), at(-60));
     assert_eq!(setting.held_by(), [GuardName::Removals]);
-    let words = setting.case().reasons().remove(0).to_string();
+    let words = setting.case().part().reasons.remove(0).to_string();
     assert!(words.contains("at least 25 % of the 28"), "{words}");
     // It happens once: being in sync again forgets nothing.
     setting.link_state.aligned(25, at(-30));
@@ -409,7 +415,7 @@ fn removals_of_the_first_alignment_do_not_count_once_the_link_was_in_sync() {
 
 #[test]
 fn a_hold_of_one_plan_says_so_in_short() {
-    let reason = Setting::new(20, 10).case().reasons().remove(0);
+    let reason = Setting::new(20, 10).case().part().reasons.remove(0);
     assert_eq!(
         reason.to_string(),
         "would remove 10 of 20 allowed products within 24 hours: more than 3, and at least 25 %"
@@ -434,15 +440,19 @@ fn what_was_restored_is_not_taken_back_without_approval() {
         by: None,
         account: None,
         at: at(0),
+        reason: None,
     };
     setting.link_state.restored = Some(Grant {
         run: run(1),
         ask,
         executed: run(2),
+        earlier: Vec::new(),
+        overrides: false,
+        before: Vec::new(),
     });
     setting.restored = Some(Plan::new(products(0..1), BTreeSet::new()));
     assert_eq!(
-        setting.case().reasons(),
+        setting.case().part().reasons,
         [HoldReason::Restored {
             run: run(1),
             count: 1
@@ -546,6 +556,18 @@ fn each_reason_has_its_code_its_words_and_its_remedy() {
             "PMS-7005",
             "before run",
             "look at the denies",
+        ),
+        (
+            HoldReason::Rejected { count: 1 },
+            "PMS-7008",
+            "1 removal was rejected before and is still wanted",
+            "allow in the management experience",
+        ),
+        (
+            HoldReason::Rejected { count: 2 },
+            "PMS-7008",
+            "2 removals were rejected before and are still wanted",
+            "allow in the management experience",
         ),
         (
             HoldReason::Revert { run: run(1) },

@@ -38,8 +38,14 @@ pub(super) fn held(about: About, hold: &Hold) -> Held {
     };
     let reasons: Vec<_> = hold.reasons.iter().map(cause).collect();
     let words: Vec<_> = reasons.iter().map(|cause| cause.message.as_str()).collect();
+    let rejected = hold.rejected.as_ref().map_or_else(String::new, |rejected| {
+        let by = rejected.ask.by.as_deref();
+        let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+        let were = one_or(rejected.changes, "was", "were");
+        format!(" {} of these {were} rejected before{by}.", rejected.changes)
+    });
     let message = format!(
-        "A plan for {} is held, with {} and {}: {}.",
+        "Of the plan for {}, {} and {} are held: {}.{rejected}",
         about.link(),
         counted(hold.allow, "allow"),
         counted(hold.deny, "deny"),
@@ -65,6 +71,7 @@ pub(super) fn held(about: About, hold: &Hold) -> Held {
         allow: hold.allow,
         deny: hold.deny,
         removals: hold.removals,
+        rejected: hold.rejected.clone(),
     }
 }
 
@@ -89,6 +96,7 @@ pub(super) fn held_by_fault(about: About, fault: &FaultRecord, now: Timestamp) -
         allow: 0,
         deny: 0,
         removals: 0,
+        rejected: None,
     }
 }
 

@@ -58,6 +58,8 @@ fn hold(number: u128) -> Hold {
         since: at(0),
         announced: false,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 

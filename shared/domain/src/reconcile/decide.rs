@@ -18,10 +18,13 @@ pub enum Decision {
     ResumeRollback(Undo),
     /// Report the plan, and change nothing: the lane is suspended.
     Suspended,
-    /// Hold the plan, because of a guard. Meanwhile the lane is served as if its plan were empty.
+    /// Hold a part of the plan, because of a guard or a rejection. The lane is served as if the rest were the whole
+    /// plan.
     Hold {
-        /// What an empty plan requires of the lane.
-        meanwhile: Course,
+        /// What the rest requires of the lane.
+        rest: Course,
+        /// True if the rest has changes.
+        passes: bool,
     },
     /// Refuse the approved rollback, which has changes that were not shown.
     RefuseRollback,
@@ -37,10 +40,18 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The status in the record of the run.
+    /// The status in the record of the run. That a part of a plan is held is said by the hold in the record.
     pub fn status(&self) -> LinkStatus {
         match self {
             Self::MarkSuspension | Self::Suspended => LinkStatus::Suspended,
+            Self::Hold {
+                rest: Course::Commit,
+                passes: true,
+            } => LinkStatus::Committed,
+            Self::Hold {
+                rest: Course::Underway(_),
+                passes: true,
+            } => LinkStatus::Underway,
             Self::Hold { .. } => LinkStatus::Held,
             Self::RefuseRollback => LinkStatus::Refused,
             Self::AnothersPlan => LinkStatus::Failed,
@@ -65,25 +76,28 @@ pub fn decide(goal: &Goal<'_>, seen: &Observation, run: RunId) -> Decision {
 /// Like [`decide`], once the lane's mark is in line and no rollback must be resumed. Queries use it
 /// directly; they have no run.
 pub fn decide_plan(goal: &Goal<'_>, seen: &Observation, run: Option<RunId>) -> Decision {
-    if goal.suspension.is_some() && seen.course != Course::InSync {
+    if goal.suspension.is_some() && (seen.course != Course::InSync || !seen.held.is_empty()) {
         return Decision::Suspended;
     }
     let planned = seen.state().planned.as_ref();
     let own = planned.filter(|planned| Some(planned.run) == run);
-    if !seen.guards.reasons.is_empty() {
-        if own.is_some_and(|planned| planned.totals.total() > 0) {
-            return Decision::AnothersPlan;
-        }
-        let meanwhile = seen.meanwhile.clone();
-        return Decision::Hold { meanwhile };
+    let is_anothers = own.is_some_and(|planned| planned.hash != seen.plan.hash());
+    let commits = seen.course == Course::Commit;
+    if commits && goal.rollback && !seen.guards.is_covered {
+        return Decision::RefuseRollback;
+    }
+    if commits && is_anothers {
+        return Decision::AnothersPlan;
+    }
+    if seen.is_held() {
+        return Decision::Hold {
+            rest: seen.course.clone(),
+            passes: !seen.plan.is_empty(),
+        };
     }
     match seen.course {
         Course::InSync => Decision::InSync,
         Course::Underway(run) => Decision::Underway(run),
-        Course::Commit if goal.rollback && !seen.guards.approved => Decision::RefuseRollback,
-        Course::Commit if own.is_some_and(|planned| planned.hash != seen.plan.hash()) => {
-            Decision::AnothersPlan
-        }
         Course::Commit => Decision::Commit,
     }
 }

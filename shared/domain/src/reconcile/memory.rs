@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use super::course::{Course, is_announced, is_busy};
 use super::goal::Goal;
 use super::observation::Observation;
-use crate::approval::Hold;
+use crate::approval::{Hold, Undo};
 use crate::drift::Edited;
 use crate::error::LinkError;
 use crate::guard::HoldReason;
 use crate::ids::{LaneId, ProductId, RunId};
 use crate::lane::LaneState;
-use crate::link::{Link, is_expected_in_sync};
+use crate::link::{Link, LinkPolicy, is_expected_in_sync};
 use crate::notify::{Edits, Seen, Subject};
 use crate::plan::Plan;
 use crate::policy::Action;
@@ -33,6 +33,7 @@ pub fn after_observing(
         return announcing(goal, seen, next, now);
     }
     remember_edits(&mut next, seen, edited);
+    remember_answers(&mut next, goal, seen);
     next.hold = None;
     next.observed_since.get_or_insert(now);
     if seen.course == Course::InSync && goal.policy.mode.denies() && !goal.policy.frozen {
@@ -53,32 +54,37 @@ pub fn after_observing(
         // The management experience now wants what was restored.
         next.follow_again();
     }
-    if !seen.guards.approved {
-        // The grant is done, or something else is wanted now. An approval is used once.
-        next.grant = None;
-    }
     announcing(goal, seen, next, now)
 }
 
-/// The state before a plan is committed: its removals without approval count from now on.
+/// The state before a plan is committed, with the state after the observation: its removals without approval count
+/// from now on.
+#[must_use]
+pub fn before_commit(
+    mut next: LinkState,
+    seen: &Observation,
+    edited: &Edited,
+    now: Timestamp,
+) -> LinkState {
+    // They are below the limits, so they are few. What reverses an outside edit was removed
+    // before, and counted or was approved then.
+    let mut removals = seen.guards.removals.clone();
+    removals.retain(|product| !edited.undone.contains(product));
+    next.taking_away(removals, now);
+    next
+}
+
+/// The state after a plan is committed that nothing is held of.
 pub fn after_commit(
     goal: &Goal<'_>,
     seen: &Observation,
     edited: &Edited,
     now: Timestamp,
 ) -> LinkState {
-    let mut next = after_observing(goal, seen, edited, now);
-    if !seen.guards.approved {
-        // They are below the limits, so they are few. What reverses an outside edit was removed
-        // before, and counted or was approved then.
-        let mut removals = seen.guards.removals.clone();
-        removals.retain(|product| !edited.undone.contains(product));
-        next.taking_away(removals, now);
-    }
-    next
+    before_commit(after_observing(goal, seen, edited, now), seen, edited, now)
 }
 
-/// The state after a plan is held.
+/// The state after a part of a plan is held.
 pub fn after_hold(
     goal: &Goal<'_>,
     seen: &Observation,
@@ -88,8 +94,15 @@ pub fn after_hold(
 ) -> LinkState {
     let mut next = observed(goal, seen, now);
     remember_edits(&mut next, seen, edited);
-    if !seen.guards.approved {
-        next.grant = None;
+    remember_answers(&mut next, goal, seen);
+    next.accepted_while(&goal.desired.conditions);
+    // A hold may last: what somebody has rejected stays. The length of the list counts from the last run that did not
+    // hold because of it.
+    let is_about_it = |reason: &HoldReason| {
+        reason.holds_everything() || matches!(reason, HoldReason::Shrink { .. })
+    };
+    if !goal.policy.frozen && !hold.reasons.iter().any(is_about_it) {
+        next.management_allowed = Some(goal.desired.policy.allowed_count());
     }
     next.hold = Some(hold);
     announcing(goal, seen, next, now)
@@ -137,18 +150,41 @@ pub fn notices_of_fault(
     })
 }
 
-/// A hold of the observed plan.
-pub fn new_hold(seen: &Observation, run: RunId, reasons: Vec<HoldReason>, now: Timestamp) -> Hold {
+/// A hold of what the observation keeps back. It overrides the freeze of the link if the run does, or if it is what
+/// is left of a hold that does.
+pub fn new_hold(goal: &Goal<'_>, seen: &Observation, run: RunId, now: Timestamp) -> Hold {
+    let rejection = seen.link_state.rejected.as_ref();
+    Hold {
+        rejected: rejection.and_then(|rejection| rejection.part_of(&seen.held)),
+        overrides: goal.link.policy.frozen && !seen.held.is_empty(),
+        ..hold_of(seen, &seen.held, run, seen.guards.reasons.clone(), now)
+    }
+}
+
+/// The hold of a rollback.
+pub fn hold_of_rollback(seen: &Observation, run: RunId, undo: Undo, now: Timestamp) -> Hold {
+    hold_of(seen, &seen.plan, run, vec![undo.reason()], now)
+}
+
+fn hold_of(
+    seen: &Observation,
+    held: &Plan,
+    run: RunId,
+    reasons: Vec<HoldReason>,
+    now: Timestamp,
+) -> Hold {
     Hold {
         run,
-        plan_hash: seen.plan.hash(),
+        plan_hash: held.hash(),
         reasons,
-        allow: seen.plan.allow().len(),
-        deny: seen.plan.deny().len(),
-        removals: seen.report.removals,
+        allow: held.allow().len(),
+        deny: held.deny().len(),
+        removals: seen.removals_of(held),
         since: now,
         announced: false,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 
@@ -167,6 +203,7 @@ fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
         let intent = seen.state().intent.iter();
         let mut in_flight = intent.flat_map(|intent| &intent.changes);
         seen.plan.deny().contains(product)
+            || seen.held.deny().contains(product)
             || is_announced(seen.state())
             || open.any(|open| is_deny(&open.product, open.action, product))
             || in_flight.any(|change| is_deny(&change.product, change.action, product))
@@ -176,6 +213,27 @@ fn observed(goal: &Goal<'_>, seen: &Observation, now: Timestamp) -> LinkState {
     let frozen = goal.link.policy.frozen;
     next.frozen_since = frozen.then(|| next.frozen_since.unwrap_or(now));
     next
+}
+
+/// What becomes of the answers to earlier holds. A grant ends once nothing of it is left to do, so an approval is used
+/// once. A rejection is remembered for each change until that is no longer wanted, whatever keeps it from being planned
+/// meanwhile.
+fn remember_answers(next: &mut LinkState, goal: &Goal<'_>, seen: &Observation) {
+    if seen.guards.approved.is_empty() {
+        next.grant = None;
+    } else if let Some(grant) = &mut next.grant {
+        let going_on = &seen.guards.going_on;
+        grant
+            .before
+            .retain(|earlier| going_on.contains(&earlier.run));
+    }
+    let desired = &goal.desired.policy;
+    let is_wanted = |product: &ProductId, action: Action| {
+        let (desired, actual) = (desired.standing(product), seen.actual.standing(product));
+        LinkPolicy::wanted(desired, actual) == Some(action)
+    };
+    let rejected = next.rejected.take();
+    next.rejected = rejected.and_then(|rejected| rejected.while_wanted(is_wanted, &seen.held));
 }
 
 fn remember_edits(next: &mut LinkState, seen: &Observation, edited: &Edited) {

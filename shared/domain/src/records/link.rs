@@ -29,6 +29,56 @@ pub struct LaneEntry {
     pub run: RunId,
 }
 
+/// The part of a plan that waits for approval.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HeldPart {
+    /// Products to allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<ProductId>,
+    /// Products to deny.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<ProductId>,
+}
+
+impl HeldPart {
+    /// True if it has no change.
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_empty() && self.deny.is_empty()
+    }
+
+    /// Number of its changes.
+    pub fn len(&self) -> usize {
+        self.allow.len() + self.deny.len()
+    }
+
+    /// The products that it mentions.
+    pub fn products(&self) -> impl Iterator<Item = &ProductId> {
+        self.allow.iter().chain(&self.deny)
+    }
+
+    /// Its changes.
+    pub fn plan(&self) -> Plan {
+        plan_of(&self.allow, &self.deny)
+    }
+}
+
+impl From<&Plan> for HeldPart {
+    fn from(plan: &Plan) -> Self {
+        Self {
+            allow: plan.allow().iter().cloned().collect(),
+            deny: plan.deny().iter().cloned().collect(),
+        }
+    }
+}
+
+fn plan_of(allow: &[ProductId], deny: &[ProductId]) -> Plan {
+    Plan::new(
+        allow.iter().cloned().collect(),
+        deny.iter().cloned().collect(),
+    )
+}
+
 /// The ledger's item of a link in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -51,16 +101,19 @@ pub struct LinkRecord {
     pub mode: Mode,
     /// Its status in the run.
     pub status: LinkStatus,
-    /// Hash of the plan.
+    /// Hash of the plan, without what is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_hash: Option<PlanHash>,
-    /// Products to allow.
+    /// Products to allow, without those that are held.
     #[serde(default)]
     pub allow: Vec<ProductId>,
-    /// Products to deny.
+    /// Products to deny, without those that are held.
     #[serde(default)]
     pub deny: Vec<ProductId>,
-    /// Number of denies of products that were allowed at that time.
+    /// The part of the plan that waits for approval. `hold` has its hash.
+    #[serde(default, skip_serializing_if = "HeldPart::is_empty")]
+    pub held: HeldPart,
+    /// Number of these denies whose products were allowed at that time.
     #[serde(default)]
     pub removals: usize,
     /// Products that differ and are left alone.
@@ -79,7 +132,7 @@ pub struct LinkRecord {
     /// Why nothing was planned or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultRecord>,
-    /// The hold that the plan waits in.
+    /// The hold in which a part of the plan waits, or all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
     /// The request about a hold that this run served on the link.
@@ -103,12 +156,30 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl LinkRecord {
-    /// The plan that was committed to the lane. Empty if the plan was held.
+    /// The plan that was committed to the lane, or would have been if the link is suspended. Without what is held.
     pub fn plan(&self) -> Plan {
         match self.status {
             LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused => Plan::default(),
-            _ => self.shown(),
+            LinkStatus::InSync
+            | LinkStatus::Committed
+            | LinkStatus::Underway
+            | LinkStatus::Failed
+            | LinkStatus::Suspended
+            | LinkStatus::Removed
+            | LinkStatus::LeftOut
+            | LinkStatus::NoTargets => plan_of(&self.allow, &self.deny),
         }
+    }
+
+    /// What an approval covers: the changes that the record shows as held.
+    pub fn shown(&self) -> Plan {
+        self.held.plan()
+    }
+
+    /// True if something waits for approval, whatever became of the rest of the plan, or if nothing can be planned
+    /// because the management experience cannot be trusted.
+    pub fn is_held(&self) -> bool {
+        self.hold.is_some() || self.status == LinkStatus::Held
     }
 
     /// The products that the record mentions.
@@ -116,14 +187,7 @@ impl LinkRecord {
         let planned = self.allow.iter().chain(&self.deny);
         let left_alone = self.left_alone.iter().map(|left| &left.product);
         let others = self.edited.iter().chain(&self.contradictory);
-        planned.chain(left_alone).chain(others)
-    }
-
-    /// The plan that the record shows, committed or held.
-    pub fn shown(&self) -> Plan {
-        Plan::new(
-            self.allow.iter().cloned().collect(),
-            self.deny.iter().cloned().collect(),
-        )
+        let held = self.held.products();
+        planned.chain(held).chain(left_alone).chain(others)
     }
 }

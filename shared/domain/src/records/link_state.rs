@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::notices::Notices;
-use crate::approval::{Grant, Hold};
+use crate::approval::{Grant, Hold, Rejection};
 use crate::guard::limits::GuardName;
 use crate::ids::{ExperienceId, ProductId};
 
@@ -67,6 +67,9 @@ pub struct LinkState {
     /// A rollback that was requested and not approved yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Hold>,
+    /// Changes that were held and rejected, and are still wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
     /// The grant of an approval that is not done yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
@@ -113,9 +116,15 @@ impl LinkState {
         self.restored_before.iter().chain(&self.restored)
     }
 
-    /// A rollback was approved. Those before it still count; only the newest are remembered.
+    /// A rollback was approved. Those before it still count; only the newest are remembered. Of several people who
+    /// approved it, only the last one is: the records of the runs have all of them.
     pub fn rolled_back(&mut self, grant: &Grant) {
-        let before = self.restored.replace(grant.clone());
+        let grant = Grant {
+            earlier: Vec::new(),
+            before: Vec::new(),
+            ..grant.clone()
+        };
+        let before = self.restored.replace(grant);
         self.restored_before.extend(before);
         let beyond = (self.restored_before.len() + 1).saturating_sub(MOST_ROLLBACKS);
         self.restored_before.drain(..beyond);
@@ -150,8 +159,12 @@ mod tests {
                 by: None,
                 account: None,
                 at: Timestamp::UNIX_EPOCH,
+                reason: None,
             },
+            earlier: Vec::new(),
             executed: RunId::next(None, number + 100, 0),
+            overrides: false,
+            before: Vec::new(),
         };
         let mut state = LinkState::default();
         for number in 1..=12 {

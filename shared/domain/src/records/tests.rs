@@ -460,17 +460,26 @@ fn link(status: LinkStatus) -> LinkRecord {
 }
 
 #[test]
-fn a_plan_that_is_held_is_shown_and_was_not_committed() {
+fn what_is_held_is_shown_and_was_not_committed() {
     let plan = Plan::new([p("a")].into(), [p("b")].into());
+    let held = Plan::new([].into(), [p("c")].into());
     for status in LinkStatus::ALL {
-        let record = link(status);
-        let is_held = matches!(
+        let mut record = link(status);
+        assert!(record.shown().is_empty(), "{status}");
+        let stored = serde_json::to_value(&record).unwrap();
+        assert_eq!(stored.get("held"), None);
+        record.held = HeldPart::from(&held);
+        let stored = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<LinkRecord>(&stored).unwrap(), record);
+        let nothing_passed = matches!(
             status,
             LinkStatus::Held | LinkStatus::Rejected | LinkStatus::Refused
         );
-        assert_eq!(record.shown(), plan, "{status}");
-        assert_eq!(record.plan() == plan, !is_held, "{status}");
-        assert_eq!(record.plan().is_empty(), is_held, "{status}");
+        assert_eq!(record.shown(), held, "{status}");
+        assert_eq!(record.plan() == plan, !nothing_passed, "{status}");
+        assert_eq!(record.plan().is_empty(), nothing_passed, "{status}");
+        assert!(record.products().any(|product| *product == p("c")));
+        assert_eq!(record.is_held(), status == LinkStatus::Held, "{status}");
     }
 }
 

@@ -166,6 +166,8 @@ fn what_the_ledger_has_of_a_lane_gives_its_fact_and_no_other() {
             since: Timestamp::UNIX_EPOCH,
             announced: true,
             rejected: None,
+            approvals: Vec::new(),
+            overrides: false,
         }),
         ..LinkState::default()
     };

@@ -28,6 +28,9 @@ pub(super) struct ApprovalDetail {
     /// The requester: an ARN if the operator's command sent it.
     #[serde(default)]
     requester: Option<String>,
+    /// Why, in the words of the requester: one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// The event Approval Requested, Rejection Requested, Restore Requested or Revert Requested.
@@ -47,6 +50,7 @@ pub fn approval_requested(request: ApprovalRequest) -> Event {
             plan_hash: request.plan_hash,
             request_id: request.request_id,
             requester: request.requester,
+            reason: request.reason,
         },
     )
 }
@@ -78,5 +82,6 @@ pub(super) fn parse(envelope: Envelope) -> Result<ApprovalRequest, Unreadable> {
         request_id: detail.request_id.or(envelope.id),
         requester: detail.requester,
         account: envelope.account,
+        reason: detail.reason,
     })
 }

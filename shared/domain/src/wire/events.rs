@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::RejectedPart;
 use crate::closed_list::closed_list;
 use crate::error::FaultRecord;
 use crate::hint::Hint;
@@ -75,18 +76,21 @@ pub struct Held {
     pub reason: String,
     /// All reasons of the hold.
     pub reasons: Vec<Cause>,
-    /// The run whose record shows the plan. None if there is no plan.
+    /// The run whose record shows what is held. None if nothing can be planned.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// Hash of the plan.
+    /// Hash of what is held.
     #[serde(default)]
     pub plan_hash: Option<PlanHash>,
-    /// Number of planned allows.
+    /// Number of allows that are held.
     pub allow: usize,
-    /// Number of planned denies.
+    /// Number of denies that are held.
     pub deny: usize,
-    /// Planned denies of products that the member allows.
+    /// Denies that are held of products that the member allows.
     pub removals: usize,
+    /// How much of it was rejected before, and by whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<RejectedPart>,
 }
 
 /// `Blocked`: the lane cannot continue. Each run tries again.

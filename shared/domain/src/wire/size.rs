@@ -58,7 +58,8 @@ impl DeadLetterRequest {
 impl ApprovalRequest {
     /// Checks the size of its fields.
     pub fn check(&self) -> Result<(), TooLarge> {
-        asked(self.request_id.as_deref(), self.requester.as_deref())
+        asked(self.request_id.as_deref(), self.requester.as_deref())?;
+        text("reason", self.reason.as_deref(), MOST_REASON)
     }
 }
 

@@ -210,6 +210,7 @@ fn approval(action: ApprovalAction) -> ApprovalRequest {
         request_id: Some("r-1".to_owned()),
         requester: Some("arn".to_owned()),
         account: Some("111111111111".to_owned()),
+        reason: Some("checked with the buyers".to_owned()),
     }
 }
 
@@ -324,6 +325,7 @@ fn each_field_of_a_message_has_a_bound_and_is_named_above_it() {
             many(50, "exp-1"),
             many(51, "exp-1"),
         ),
+        (&hold, "/detail/reason", long(1_000), long(1_001)),
         (&letters, "/detail/request_id", long(128), long(129)),
         (
             &letters,

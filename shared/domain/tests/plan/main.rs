@@ -347,9 +347,9 @@ fn opposite_changes_of_both_kinds_are_counted() {
         Plan::new(products(allow), products(deny))
     };
     let plan = of(&["a", "b", "c"], &["x", "y"]);
-    assert_eq!(plan.opposites(&plan), 0);
-    assert_eq!(plan.opposites(&of(&["x", "y"], &["a"])), 3);
-    assert_eq!(plan.opposites(&of(&["a", "y"], &["x"])), 1);
+    assert_eq!(plan.opposed_to(&plan).len(), 0);
+    assert_eq!(plan.opposed_to(&of(&["x", "y"], &["a"])).len(), 3);
+    assert_eq!(plan.opposed_to(&of(&["a", "y"], &["x"])).len(), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pmp_sync_domain::answers::left_out::LeftOutLink;
-use pmp_sync_domain::answers::report::LinkStandings;
+use pmp_sync_domain::answers::report::{Differing, LinkStandings};
 use pmp_sync_domain::approval::{Ask, Hold};
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::hint::{Hint, Place};
@@ -12,7 +12,8 @@ use pmp_sync_domain::lane::{OtherInstallation, Suspension};
 use pmp_sync_domain::plan::Reason;
 use pmp_sync_domain::policy::{Action, Standing};
 use pmp_sync_domain::records::{LinkState, Suspended};
-use pmp_sync_domain::text::count;
+use pmp_sync_domain::sync_state::SyncState;
+use pmp_sync_domain::text::{count, one_line};
 
 use super::gathered::{Gathered, LaneFacts, lane_of};
 use super::words::sync;
@@ -36,7 +37,7 @@ pub(super) fn attention(gathered: &Gathered, links: &[Link]) -> Vec<Attention> {
         if let Some(lane) = lane_of(link) {
             let facts = gathered.lanes.get(&lane);
             all.extend(facts.and_then(|facts| blocked(link, &lane, facts, gathered)));
-            let held = held(link, &lane, shown, gathered);
+            let held = held(link, &lane, gathered);
             holds.extend(held.into_iter().map(|mut held| {
                 tell_state(&mut held.item, shown);
                 held
@@ -172,7 +173,7 @@ struct Held {
 }
 
 /// Holds, and plans that the next run would be the first to hold.
-fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) -> Vec<Held> {
+fn held(link: &LinkStandings, lane: &LaneId, gathered: &Gathered) -> Vec<Held> {
     let known = gathered.link_states.get(lane);
     let holds = known.into_iter().flat_map(LinkState::holds);
     let mut all: Vec<_> = holds
@@ -183,13 +184,13 @@ fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) 
         .collect();
     // What the matrix shows is the plan of the next run, and not that of a rollback.
     for held in all.iter_mut().filter(|held| held.plan.is_some()) {
-        held.item.message.extend(removed(shown, gathered));
+        held.item.message.extend(removed(link, gathered));
     }
     if all.is_empty() && !link.held_for.is_empty() {
         let plan = format!("plan --member {} --products", link.member);
-        let mut message = vec!["The next run would hold its plan.".to_owned()];
+        let mut message = vec!["The next run would hold a part of its plan.".to_owned()];
         message.extend(told(&link.held_for));
-        message.extend(removed(shown, gathered));
+        message.extend(removed(link, gathered));
         all.push(Held {
             item: Attention {
                 message,
@@ -203,11 +204,16 @@ fn held(link: &LinkStandings, lane: &LaneId, shown: &Link, gathered: &Gathered) 
     all
 }
 
-/// The products that would be denied, by name.
-fn removed(shown: &Link, gathered: &Gathered) -> Option<String> {
-    let denied = shown.differing.iter();
-    let denied =
-        denied.filter(|cell| cell.wanted == Action::Deny && cell.standing == Standing::Allowed);
+/// The products that would be denied and are held, by name.
+fn removed(link: &LinkStandings, gathered: &Gathered) -> Option<String> {
+    let is_held = |cell: &Differing| {
+        let why = link.whys.get(cell.why);
+        why.is_some_and(|why| why.state() == SyncState::Held)
+    };
+    let denied = link.differing.iter();
+    let denied = denied.filter(|cell| {
+        cell.wanted == Action::Deny && cell.standing == Standing::Allowed && is_held(cell)
+    });
     let denied: Vec<_> = denied.map(|cell| &cell.product).collect();
     if denied.is_empty() {
         return None;
@@ -269,11 +275,23 @@ fn of_hold(link: &LinkStandings, lane: &LaneId, hold: &Hold, gathered: &Gathered
     };
     let mut message = vec![plan];
     message.extend(told(&hold.reasons));
-    message.extend(
-        hold.rejected
-            .as_ref()
-            .map(|ask| format!("Rejected {}.", who(ask))),
-    );
+    if hold.overrides {
+        message.push("An approval executes it although the link is frozen.".to_owned());
+    }
+    message.extend(hold.rejected.as_ref().map(|part| {
+        let (of, by) = (hold.changes(), who(&part.ask));
+        if hold.is_rejected() {
+            format!("Rejected {by}.")
+        } else {
+            format!("{} of {} rejected {by}.", part.changes, count(of, "change"))
+        }
+    }));
+    for ask in &hold.approvals {
+        let by = who(ask);
+        message.push(format!(
+            "Approved {by}. A second person runs the same command."
+        ));
+    }
     Attention {
         message,
         what_to_do: remedy(&hold.reasons),
@@ -468,10 +486,12 @@ fn counts(allow: usize, deny: usize) -> String {
     format!("{}, {}", count(allow, "allow"), count(deny, "deny"))
 }
 
-/// Requester, account and time of a request, in words. The page has readers in all places, so its times are UTC.
+/// Requester, account, time and reason of a request, in words. The page has readers in all places, so its times are UTC.
 fn who(ask: &Ask) -> String {
     let by = ask.by.as_deref().unwrap_or("an unknown requester");
     let account = ask.account.as_ref();
     let account = account.map_or_else(String::new, |account| format!(", account {account}"));
-    format!("by {by}{account}, at {} UTC", utc(ask.at))
+    let reason = ask.reason.as_deref().map(one_line);
+    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("by {by}{account}, at {} UTC{reason}", utc(ask.at))
 }

@@ -126,6 +126,7 @@ impl LaneRun {
             approval: None,
             unchecked: 0,
             at: Timestamp::UNIX_EPOCH,
+            held: pmp_sync_domain::records::HeldPart::default(),
         }
     }
 }

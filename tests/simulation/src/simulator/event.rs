@@ -2,6 +2,7 @@
 
 use pmp_sync_domain::ids::{ChangeSetId, ExperienceId, LaneId, ProductId};
 use pmp_sync_domain::lane::{MemberRules, Suspension};
+use pmp_sync_domain::policy::Action;
 use serde_json::{Value, json};
 
 /// An event of the schedule.
@@ -70,6 +71,12 @@ pub(crate) enum ScheduledEvent {
     Delisted,
     /// A user of a member requests a product, and that request may end.
     ProductRequest(usize),
+    /// The management lists take back a part of what is held on a lane.
+    Wavers(LaneId),
+    /// They want again what they have just taken back.
+    Relapses(ExperienceId, Vec<(ProductId, Action)>),
+    /// An operator overrides the freeze of a link.
+    FreezeOverridden,
     /// Everything is repaired.
     Repair,
 }

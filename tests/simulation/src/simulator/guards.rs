@@ -3,54 +3,54 @@
 //! memory. That is used only for what it shows to operators: what is held, and which approval it
 //! says it has accepted.
 
+mod approvals;
+mod configs;
+mod held;
 pub(super) mod lane;
+mod link_states;
 mod memory;
+mod rejections;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use pmp_sync_domain::approval::Hold;
-use pmp_sync_domain::config::Config;
-use pmp_sync_domain::experience::Experience;
-use pmp_sync_domain::guard::GuardName;
-use pmp_sync_domain::ids::{ExperienceId, LaneId, PlanHash, ProductId, RunId};
+use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::lane::{LaneState, Phase, Planned};
-use pmp_sync_domain::link::{Link, LinkPolicy, Target};
+use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot, ProductChange};
-use pmp_sync_domain::records::{LinkRecord, LinkState};
+use pmp_sync_domain::records::LinkRecord;
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::wire::Scope;
 
-use self::lane::{Committed, DAY, Given, LaneGuard, Standing};
+use self::approvals::{Asked, Given};
+pub(crate) use self::configs::link_of;
+use self::configs::{Configs, config, is_overridden, version_of, wanted_of};
+use self::held::is_doubted;
+use self::lane::{Committed, DAY, LaneGuard};
 use super::invariants::{Violation, broken};
-use super::scene::since_begin;
-use crate::reference::{may, wanted};
+use crate::reference::{common, either, may, minus, wanted};
 use pmp_sync_fakes::{Observed, World};
 
 /// Everything that is known of guards and holds.
 #[derive(Debug, Default)]
 pub(crate) struct Guards {
     pub(crate) lanes: BTreeMap<LaneId, LaneGuard>,
-    configs: BTreeMap<u64, Config>,
-    /// What operators have approved, as it was shown.
-    pub(crate) asked: BTreeSet<(LaneId, RunId, String)>,
+    configs: Configs,
+    /// Answers of operators to holds that have arrived.
+    asked: BTreeSet<Asked>,
     /// Overrides of freezes, by the ids of their requests.
     pub(crate) overrides: BTreeMap<String, Scope>,
-}
-
-/// The link that serves a lane: one that names it goes before `*`.
-pub(crate) fn link_of<'a>(config: &'a Config, lane: &LaneId) -> Option<&'a Link> {
-    let of_member = || {
-        let links = config.links.iter();
-        links.filter(|link| link.member.account == lane.account)
-    };
-    of_member()
-        .find(|link| link.target == Target::One(lane.experience.clone()))
-        .or_else(|| of_member().find(|link| link.target == Target::EveryLive))
+    /// What happened, for the statistics.
+    pub(crate) counted: BTreeMap<&'static str, u64>,
 }
 
 impl Guards {
+    /// Numbers of rejections that were taken, and of holds of which all had been rejected before.
+    pub(crate) fn rejections(&self) -> (u64, u64) {
+        let lanes = self.lanes.values().map(|lane| lane.rejections.counts());
+        lanes.fold((0, 0), |all, of| (all.0 + of.0, all.1 + of.1))
+    }
+
     /// Number of accepted approvals, of those that were rollbacks, and of lanes that are held now.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let lanes = self.lanes.values();
@@ -59,6 +59,11 @@ impl Guards {
             let is_held = u64::from(lane.hold.is_some());
             (taken + all, back + ways_back, held + is_held)
         })
+    }
+
+    /// A request has arrived.
+    pub(crate) fn hear(&mut self, body: &str) {
+        self.asked.extend(Asked::of(body));
     }
 
     /// A member's list after a change that is not ours.
@@ -87,58 +92,6 @@ impl Guards {
         }
     }
 
-    /// A link state was written. Returns true if there is a new hold.
-    pub(crate) fn wrote_link_state(
-        &mut self,
-        world: &World,
-        id: &LaneId,
-        link_state: &LinkState,
-    ) -> Result<bool, Violation> {
-        let is_exempt = is_exempt(&mut self.configs, world, id, GuardName::FirstMirror);
-        let is_served = is_served(&mut self.configs, world, id);
-        let lane = self.lanes.entry(id.clone()).or_default();
-        let unapproved = !is_exempt && !link_state.taking.is_empty();
-        lane.is_known(id, link_state, unapproved)?;
-        lane.looked(id, &link_state.sizes)?;
-        let counted = link_state.removals.iter();
-        let counted = counted.map(|removal| (since_begin(removal.at), removal.products.clone()));
-        lane.counted = counted.collect();
-        let taken = link_state.grant.as_ref().map(|grant| grant.run);
-        if let Some(run) = taken.filter(|run| lane.taken != Some(*run)) {
-            lane.take_approval(&self.asked, id, run)?;
-        } else if taken.is_none() && lane.taken.is_some() {
-            // It is done, or was given up: what is committed from now on was not approved. It ends before it is
-            // done if no link serves the lane now.
-            let on_its_way = lane.is_on_its_way();
-            if let Some(back) = lane.back.as_mut().filter(|_| !is_served) {
-                back.gone &= !on_its_way;
-            }
-            lane.supersede();
-        }
-        lane.taken = taken;
-        let is_new = |old: &Option<Standing>, new: &Option<Hold>| {
-            let run = |hold: &Hold| hold.run;
-            new.is_some() && old.as_ref().map(|old| run(&old.hold)) != new.as_ref().map(run)
-        };
-        let is_held = is_new(&lane.hold, &link_state.hold);
-        if let Some(observed) = world.experiences(|all| all.observed(&id.experience).cloned())
-            && is_held
-        {
-            lane.is_looked_at(id, &observed.policy)?;
-        }
-        let news = is_held || is_new(&lane.restore, &link_state.restore);
-        for (standing, hold) in [
-            (&mut lane.hold, &link_state.hold),
-            (&mut lane.restore, &link_state.restore),
-        ] {
-            *standing = match hold {
-                None => None,
-                Some(hold) => Some(stand(world, id, hold, standing.take())?),
-            };
-        }
-        Ok(news)
-    }
-
     /// A plan was committed.
     pub(crate) fn committed(
         &mut self,
@@ -149,6 +102,7 @@ impl Guards {
         now: i64,
     ) -> Result<(), Violation> {
         let run = planned.run;
+        let wants = wanted_of(&mut self.configs, world, id, Some(run));
         let lane = self.lanes.entry(id.clone()).or_default();
         if planned.totals.total() == 0 {
             // Nothing is on record yet of a lane that no link serves any more: what was approved ends there.
@@ -174,9 +128,9 @@ impl Guards {
         }
         let plan = shown_by(record);
         lane.denied.extend(plan.deny().iter().cloned());
-        let version = world.ledger(|ledger| ledger.runs.get(&run).map(|run| run.config_version));
-        let Some(link) = config(&mut self.configs, world, version.unwrap_or_default())
-            .and_then(|config| link_of(config, id))
+        let version = version_of(world, run).unwrap_or_default();
+        let Some(link) =
+            config(&mut self.configs, world, version).and_then(|config| link_of(config, id))
         else {
             return broken("no-unasked-deny", || {
                 format!("{run} is committed to {id}, which no link serves")
@@ -195,11 +149,6 @@ impl Guards {
                 )
             });
         }
-        if link.policy.frozen && !is_overridden(&self.overrides, world, run, link, &id.experience) {
-            return broken("frozen", || {
-                format!("{run} is committed to {id}, which is frozen")
-            });
-        }
         let observed = world.experiences(|all| {
             let sources = link.sources.iter();
             let management = sources.map(|of| Some((of.clone(), all.observed(of)?.clone())));
@@ -212,44 +161,70 @@ impl Guards {
             });
         };
         lane.is_looked_at(id, &member.policy)?;
-        let mut removals = plan.deny().clone();
-        removals.retain(|product| member.policy.allowed().contains(product));
-        let most = lane.most(&link.guard, now);
-        let approved = lane.use_approval(&plan);
-        if let Some(standing) = &lane.hold
-            && approved != Some(true)
-        {
-            return broken("held-is-not-sent", || {
+        let approved = lane.use_approvals(&plan);
+        let own = minus(&plan, &approved.part);
+        let overrides = is_overridden(&self.overrides, world, run, link, &id.experience);
+        let may_go_on = either(&lane.begun, &approved.overrides);
+        lane.begun = match (link.policy.frozen, overrides) {
+            (true, true) => plan.clone(),
+            (true, false) => common(&plan, &lane.begun),
+            (false, _) => Plan::default(),
+        };
+        if link.policy.frozen && !overrides && !minus(&plan, &may_go_on).is_empty() {
+            let is_more = !approved.overrides.is_empty();
+            return broken(if is_more { "overridden" } else { "frozen" }, || {
                 format!(
-                    "{run} is committed to {id}, on which {:?} stands held",
-                    standing.hold
+                    "{run} is committed to {id}, which is frozen: {plan:?}, approved was {approved:?}"
                 )
             });
         }
-        if approved.is_none() {
-            let Some(management) = management else {
-                return broken("no-unasked-deny", || {
-                    format!("{run} is committed to {id}, and nothing was read for it")
-                });
-            };
-            is_of_every_source(id, run, &plan, (link, &management))?;
-            lane.must_not_be_held(id, run, &plan, &removals, most, (link, &management), now)?;
-            lane.supersede();
-            lane.leave_restored(id, run, &plan)?;
-        } else if approved == Some(true) {
+        let mut removals = own.deny().clone();
+        removals.retain(|product| member.policy.allowed().contains(product));
+        let most = lane.most(&link.guard, now);
+        if approved.rollback {
             lane.reverts_only(id, &plan, |by| in_flight(world, id, by))?;
             if let Some(back) = &mut lane.back {
                 back.gone = true;
                 back.runs.insert(run);
                 back.leave_alone(link, &member.policy, &plan);
             }
+        } else {
+            if let Some(standing) = &lane.hold
+                && (!common(&plan, &standing.shown).is_empty()
+                    || (is_doubted(&standing.hold) && !own.is_empty()))
+            {
+                return broken("held-is-not-sent", || {
+                    format!(
+                        "{run} is committed to {id} with {plan:?}, on which {standing:?} stands held"
+                    )
+                });
+            }
+            let Some(management) = management else {
+                return broken("no-unasked-deny", || {
+                    format!("{run} is committed to {id}, and nothing was read for it")
+                });
+            };
+            let mut count =
+                |name, is_one| *self.counted.entry(name).or_default() += u64::from(is_one);
+            count("plans beside a hold", lane.hold.is_some());
+            let is_approved = !approved.part.is_empty();
+            count(
+                "approved changes beside others",
+                is_approved && !own.is_empty(),
+            );
+            count(
+                "approvals in spite of a freeze",
+                !approved.overrides.is_empty(),
+            );
+            is_of_every_source(id, run, &plan, (link, &management))?;
+            lane.goes_on(id, &plan, Some(run), &wants)?;
+            if !own.is_empty() {
+                lane.rejections.are_kept(id, run, &removals)?;
+                lane.must_not_be_held(id, run, &own, &removals, most, (link, &management), now)?;
+                lane.leave_restored(id, run, &own)?;
+            }
         }
-        let committed = Committed {
-            approved: approved.is_some(),
-            removals,
-            most,
-        };
-        lane.plans.insert(run, committed);
+        lane.plans.insert(run, Committed { removals, most });
         Ok(())
     }
 
@@ -264,9 +239,7 @@ impl Guards {
     ) -> Result<(), Violation> {
         let lane = self.lanes.entry(id.clone()).or_default();
         let policy = world.experiences(|all| all.policy(&id.experience));
-        let plan = lane.plans.get(&run);
-        let unapproved = plan.filter(|plan| !plan.approved);
-        if let Some(plan) = unapproved {
+        if let Some(plan) = lane.plans.get(&run) {
             // What reverses a change of somebody else was taken away before.
             let gone = changes.iter().filter(|(product, action)| {
                 *action == Action::Deny
@@ -296,9 +269,16 @@ impl Guards {
     /// Marks approvals that are done as spent.
     pub(crate) fn look_around(&mut self, world: &World) {
         for (id, lane) in &mut self.lanes {
-            let used = lane.approvals.last();
-            if used.is_some_and(|approval| approval.given == Given::Used) && is_at_rest(world, id) {
-                lane.supersede();
+            let is_used = |given: &Given| *given == Given::Used;
+            let mut all = lane.approvals.iter().map(|approval| &approval.given);
+            let is_at_rest = is_at_rest(world, id);
+            if is_at_rest {
+                lane.begun = Plan::default();
+            }
+            if all.any(is_used) && is_at_rest {
+                let all = lane.approvals.iter_mut();
+                all.filter(|approval| is_used(&approval.given))
+                    .for_each(|approval| approval.given = Given::Spent);
             }
         }
     }
@@ -340,67 +320,6 @@ impl Guards {
             }
         }
     }
-}
-
-/// The configuration of a version.
-fn config<'a>(
-    configs: &'a mut BTreeMap<u64, Config>,
-    world: &World,
-    version: u64,
-) -> Option<&'a Config> {
-    if let Entry::Vacant(missing) = configs.entry(version) {
-        let place = usize::try_from(version).ok()?.checked_sub(1)?;
-        let text = world.ledger(|ledger| ledger.configs.get(place).cloned())?;
-        missing.insert(Config::parse(&text).ok()?);
-    }
-    configs.get(&version)
-}
-
-/// True if a link serves the lane. `*` serves live experiences.
-fn is_served(configs: &mut BTreeMap<u64, Config>, world: &World, id: &LaneId) -> bool {
-    let version = world.ledger(|ledger| ledger.configs.len() as u64);
-    let link = config(configs, world, version).and_then(|config| link_of(config, id));
-    // The experience may have become live again since the producer read it.
-    let is_live = || {
-        world.experiences(|all| {
-            let read = all.observed(&id.experience);
-            let is_live = |of: Option<&Experience>| of.is_some_and(Experience::is_live);
-            is_live(all.experience(&id.experience)) && is_live(read.map(|read| &read.experience))
-        })
-    };
-    link.is_some_and(|link| link.target != Target::EveryLive || is_live())
-}
-
-/// True if a configuration at any time exempts the lane from the guard: a run keeps the configuration with
-/// which it began.
-fn is_exempt(
-    configs: &mut BTreeMap<u64, Config>,
-    world: &World,
-    id: &LaneId,
-    name: GuardName,
-) -> bool {
-    let versions = world.ledger(|ledger| ledger.configs.len() as u64);
-    (1..=versions).any(|version| {
-        let link = config(configs, world, version).and_then(|config| link_of(config, id));
-        link.is_some_and(|link| link.guard.exempt.contains(&name))
-    })
-}
-
-fn is_overridden(
-    overrides: &BTreeMap<String, Scope>,
-    world: &World,
-    run: RunId,
-    link: &Link,
-    experience: &ExperienceId,
-) -> bool {
-    world.ledger(|ledger| {
-        let requests = ledger.runs.get(&run).into_iter().flat_map(|r| &r.requests);
-        let mut ids = requests.filter_map(|request| request.id.as_ref());
-        ids.any(|id| {
-            let scope = overrides.get(id);
-            scope.is_some_and(|scope| scope.covers(&link.member.name, experience))
-        })
-    })
 }
 
 /// A plan without approval is what all management experiences of the link want together, each as it was
@@ -445,33 +364,12 @@ fn in_flight(world: &World, id: &LaneId, by: RunId) -> BTreeSet<ProductId> {
     })
 }
 
-/// The holds, with the plans that are shown.
-fn stand(
-    world: &World,
-    id: &LaneId,
-    hold: &Hold,
-    old: Option<Standing>,
-) -> Result<Standing, Violation> {
-    if let Some(old) = old.filter(|old| is_same(&old.hold, hold.run, &hold.plan_hash)) {
-        let hold = hold.clone();
-        return Ok(Standing { hold, ..old });
-    }
-    let record = world.ledger(|ledger| ledger.links.get(&(hold.run, id.to_string())).cloned());
-    let shown = record.map(|record| shown_by(&record));
-    let Some(shown) = shown.filter(|shown| shown.hash() == hold.plan_hash) else {
-        return broken("held-is-not-sent", || {
-            format!("{hold:?} stands held on {id}, and its plan is not on record")
-        });
-    };
-    Ok(Standing {
-        hold: hold.clone(),
-        shown,
-        rollback: hold.undo(),
+/// True if a lane is blocked.
+fn is_blocked(world: &World, id: &LaneId) -> bool {
+    world.ledger(|ledger| {
+        let state = ledger.lanes.get(id);
+        state.is_some_and(|state| state.phase == Phase::Blocked)
     })
-}
-
-fn is_same(hold: &Hold, run: RunId, hash: &PlanHash) -> bool {
-    hold.run == run && hold.plan_hash == *hash
 }
 
 /// True if nothing is claimed, under way, or announced and on its way.

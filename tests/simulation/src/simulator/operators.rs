@@ -1,6 +1,7 @@
 //! What operators do: edit lists in either organization, hold locks, suspend, request runs.
 
 mod holds;
+mod wavering;
 
 use pmp_sync_domain::ids::{ExperienceId, LaneId, PolicyId, ProductId};
 use pmp_sync_domain::lane::{LaneState, Suspension};

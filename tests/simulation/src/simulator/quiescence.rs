@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pmp_sync_domain::config::Config;
 use pmp_sync_domain::ids::{LaneId, ProductId};
 use pmp_sync_domain::lane::{BlockReason, LaneState, Phase};
-use pmp_sync_domain::link::Link;
+use pmp_sync_domain::link::{Link, LinkPolicy};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::Action;
 use pmp_sync_domain::ports::ChangeSetStatus;
@@ -18,6 +18,7 @@ use pmp_sync_domain::wire::SCHEDULE_SOURCE;
 use serde_json::json;
 
 use super::event::envelope;
+use super::guards::lane::LaneGuard;
 use super::guards::link_of;
 use super::invariants::{PlanSeen, Violation, broken, our_name};
 use super::scene::{HOUR, since_begin};
@@ -64,6 +65,7 @@ impl Simulator {
         self.product_requests_are_known()?;
         self.links_are_retried()?;
         self.is_as_restored()?;
+        self.guards.everything_approved_is_done(&self.world)?;
         self.is_frugal()
     }
 
@@ -73,19 +75,33 @@ impl Simulator {
         let Some(link) = link_of(config, lane) else {
             return Ok(false);
         };
-        let left = self.left_to_do(link, lane);
+        let (left, thawed) = self.left_to_do(link, lane);
+        // What was approved although the link is frozen is tried again by each run as well.
+        let guard = self.guards.lanes.get(lane);
+        let approved = guard.map(LaneGuard::approved_in_spite_of_a_freeze);
+        let approved = reference::common(&approved.unwrap_or_default(), &thawed);
+        let left = reference::either(&left, &approved);
         // What the lane's mark forbids is in no plan, and so is not held. Nobody wakes a lane at rest to
         // hear of rules that are new.
         let state = self.state(lane);
-        let forbidden = left.changes().filter(|change| {
+        let forbidden = thawed.changes().filter(|change| {
             let rules = state.member.as_ref();
             rules.is_some_and(|rules| reference::forbids(rules, change.action))
         });
         let forbidden = forbidden.map(|change| change.product).collect();
         let planned = left.clone().without(&forbidden);
-        if self.is_held(link, lane, &planned)? || left.is_empty() {
+        let thawed = thawed.without(&forbidden);
+        let held = self.held_part(link, lane, &planned, &thawed)?;
+        // What no guard objects to does not wait for what is held.
+        let left = reference::minus(&left, &held);
+        if left.is_empty() {
             return Ok(false);
         }
+        let waits = if held.is_empty() {
+            "converged"
+        } else {
+            "parted"
+        };
         let left: Vec<_> = left.changes().collect();
         let (kept, left): (Vec<_>, Vec<_>) = left
             .into_iter()
@@ -114,7 +130,7 @@ impl Simulator {
                 || self.invariants.suspects.contains(&change.product);
             let excused = quarantined == Some(change.action) && known && !self.profile.healed;
             if !excused {
-                return broken("converged", || {
+                return broken(waits, || {
                     format!(
                         "{lane} does not {} {}; quarantined {quarantined:?}, blocked {blocked:?}; {left:?}",
                         change.action, change.product
@@ -125,8 +141,8 @@ impl Simulator {
         Ok(helpless)
     }
 
-    /// What a run would do, had it nothing to consider but the two lists.
-    fn left_to_do(&self, link: &Link, lane: &LaneId) -> Plan {
+    /// What a run would do, had it nothing to consider but the two lists; and if no link were frozen.
+    fn left_to_do(&self, link: &Link, lane: &LaneId) -> (Plan, Plan) {
         let (desired, actual) = self.world.experiences(|all| {
             let lists = link.sources.iter().map(|id| {
                 let management = all.experience(id);
@@ -137,7 +153,14 @@ impl Simulator {
             let desired = reference::wanted(&lists.collect::<Vec<_>>(), link.conflict);
             (desired, all.policy(&lane.experience))
         });
-        reference::left_to_do(&desired, &actual, &link.policy)
+        let thawed = LinkPolicy {
+            frozen: false,
+            ..link.policy.clone()
+        };
+        (
+            reference::left_to_do(&desired, &actual, &link.policy),
+            reference::left_to_do(&desired, &actual, &thawed),
+        )
     }
 
     fn state(&self, lane: &LaneId) -> LaneState {
@@ -458,7 +481,7 @@ impl Simulator {
         }
         for (lane, _) in self.scene.lanes() {
             let kept = link_of(&config, &lane).map_or(0, |link| {
-                let left = self.left_to_do(link, &lane);
+                let (left, _) = self.left_to_do(link, &lane);
                 let kept = left.changes().filter(|c| self.is_kept_back(&lane, c));
                 kept.count()
             });
@@ -494,6 +517,12 @@ impl Simulator {
         self.stats.more("approvals taken", taken);
         self.stats.more("rollbacks that were gone", back);
         self.stats.more("lanes held at the end", held);
+        let (rejected, silent) = self.guards.rejections();
+        self.stats.more("rejections taken", rejected);
+        self.stats.more("holds rejected before they began", silent);
+        for (name, count) in &self.guards.counted {
+            self.stats.more(name, *count);
+        }
         let calls = self.world.failing(|failing| failing.total());
         self.stats.more("calls", calls);
         self.stats.more(

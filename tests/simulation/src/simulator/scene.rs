@@ -221,6 +221,8 @@ pub(crate) struct Scene {
     pub(crate) links: Vec<LinkScene>,
     /// After how many hours a link is stale.
     pub(crate) stale_after_hours: i64,
+    /// How many people it takes to approve.
+    pub(crate) people: usize,
 }
 
 fn random_mode(rng: &mut Rng) -> Mode {
@@ -315,6 +317,11 @@ impl Scene {
             products,
             links: Vec::new(),
             stale_after_hours: rng.of("stale-after").between(1, 8),
+            people: if rng.of("two-people").once_in(4) {
+                2
+            } else {
+                1
+            },
         };
         for id in scene.management.clone() {
             let policy = scene.random_policy(rng.next("management-lists"));
@@ -430,6 +437,9 @@ impl Scene {
     /// Changes the links somehow.
     pub(crate) fn change_links(&mut self, mut rng: Rng) {
         let place = rng.of("link").count(0, self.links.len().saturating_sub(1));
+        if rng.of("people").once_in(8) {
+            self.people = 3 - self.people;
+        }
         match rng.of("change").below(6) {
             0 if !self.links.is_empty() => {
                 self.links.remove(place);
@@ -471,8 +481,8 @@ impl Scene {
     /// The configuration's text.
     pub(crate) fn config(&self) -> String {
         let mut text = format!(
-            "schema = 1\n[notify]\nstale_after_hours = {}\n",
-            self.stale_after_hours
+            "schema = 1\n[notify]\nstale_after_hours = {}\n[approval]\npeople = {}\n",
+            self.stale_after_hours, self.people
         );
         for member in &self.members {
             let _ = write!(

@@ -39,10 +39,11 @@ enum Random {
     LettersLost,
     ProductRequest,
     Delisted,
+    FreezeOverridden,
 }
 
 /// Each with how likely it is. A new one goes to the end, so that most events of a seed stay what they are.
-const EVENTS: [(Random, u64); 23] = [
+const EVENTS: [(Random, u64); 24] = [
     (Random::SyncRequested, 16),
     (Random::ManagementEdit, 16),
     (Random::MemberEdit, 12),
@@ -66,6 +67,7 @@ const EVENTS: [(Random, u64); 23] = [
     (Random::LettersLost, 3),
     (Random::ProductRequest, 10),
     (Random::Delisted, 6),
+    (Random::FreezeOverridden, 6),
 ];
 
 impl Simulator {
@@ -165,6 +167,7 @@ impl Simulator {
             Random::LettersLost => Event::LettersLost,
             Random::ProductRequest => Event::ProductRequest(member),
             Random::Delisted => Event::Delisted,
+            Random::FreezeOverridden => Event::FreezeOverridden,
             Random::Configuration => Event::Configuration,
             Random::ServerFault => Event::ServerFault,
             Random::ClockAhead => Event::ClockAhead,
@@ -243,6 +246,9 @@ impl Simulator {
             ScheduledEvent::Erodes(id) => self.erode_management(id),
             ScheduledEvent::Considered(lane) => self.consider(&lane),
             ScheduledEvent::Asked(body) => self.ask(body),
+            ScheduledEvent::Wavers(lane) => self.waver(&lane),
+            ScheduledEvent::Relapses(id, changes) => self.relapse(&id, &changes),
+            ScheduledEvent::FreezeOverridden => self.override_a_freeze(),
             ScheduledEvent::MemberEdit => self.edit_member(),
             ScheduledEvent::ForeignLock => self.lock_member(),
             ScheduledEvent::LettersLost => self.lose_letters(),
@@ -250,11 +256,8 @@ impl Simulator {
             ScheduledEvent::Delisted => self.delist(),
             ScheduledEvent::AnotherInstallation => self.start_another_installations(),
             ScheduledEvent::Configuration => {
-                self.stats.add("configurations changed");
                 self.scene.change_links(self.rng.next("configuration"));
-                let text = self.scene.config();
-                self.trace.line(self.now, || text.clone());
-                self.world.ledger(|ledger| ledger.configs.push(text));
+                self.put_config();
             }
             ScheduledEvent::SuspendOn => self.suspend(),
             ScheduledEvent::SuspendOff => self.resume(),
@@ -312,8 +315,17 @@ impl Simulator {
         self.observe(None, 0)
     }
 
+    /// The configuration of the scene becomes the newest version.
+    pub(crate) fn put_config(&mut self) {
+        self.stats.add("configurations changed");
+        let text = self.scene.config();
+        self.trace.line(self.now, || text.clone());
+        self.world.ledger(|ledger| ledger.configs.push(text));
+    }
+
     /// Puts a request into the producer's inbox.
     pub(crate) fn ask(&mut self, body: String) {
+        self.guards.hear(&body);
         let event = self.world.request(body);
         self.requests += 1;
         if !self.repaired && self.rng.of("event-twice").percent(self.profile.duplicate) {

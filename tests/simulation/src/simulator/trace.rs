@@ -65,14 +65,32 @@ pub(super) fn describe(lane: &LaneId, state: &LaneState) -> String {
 
 /// A link state, for the trace.
 pub(super) fn describe_link_state(lane: &LaneId, link_state: &LinkState) -> String {
-    let hold = |hold: &Hold| (hold.run, hold.reasons.clone(), hold.announced);
-    let grant = |grant: &Grant| (grant.run, grant.executed);
+    let hold = |hold: &Hold| {
+        let approvals = hold.approvals.iter().map(|ask| ask.by.clone());
+        format!(
+            "{} {} +{} -{} {:?} announced {} rejected {:?} approvals {:?} overrides {}",
+            hold.run,
+            hold.plan_hash,
+            hold.allow,
+            hold.deny,
+            hold.reasons,
+            hold.announced,
+            hold.rejected.as_ref().map(|part| part.changes),
+            approvals.collect::<Vec<_>>(),
+            hold.overrides
+        )
+    };
+    let grant = |grant: &Grant| {
+        let before = grant.before.iter().map(|earlier| earlier.run);
+        (grant.run, grant.executed, before.collect::<Vec<_>>())
+    };
     let removals = link_state.removals.iter();
     format!(
-        "{lane} link_state {} hold {:?} restore {:?} grant {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}",
+        "{lane} link_state {} hold {:?} restore {:?} rejected {:?} grant {:?} restored {:?} accepted {:?} removals {:?} taking {:?} sizes {:?}",
         link_state.rev,
         link_state.hold.as_ref().map(hold),
         link_state.restore.as_ref().map(hold),
+        link_state.rejected.as_ref().map(|of| &of.changes),
         link_state.grant.as_ref().map(grant),
         link_state.restored.as_ref().map(grant),
         link_state.accepted,

@@ -347,7 +347,8 @@ impl Simulator {
             .guards
             .lanes
             .get(lane)
-            .is_some_and(|guard| guard.hold.is_some());
+            .and_then(|guard| guard.hold.as_ref())
+            .is_some_and(|standing| standing.shown.allow().contains(product));
         if policy.allowed().contains(product) || is_held {
             return Ok(());
         }

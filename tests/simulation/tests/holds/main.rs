@@ -10,6 +10,9 @@
 
 mod approvals;
 mod mass;
+mod override_runs;
+mod parts;
+mod people;
 mod reverts;
 mod short;
 #[path = "../system/mod.rs"]
@@ -249,7 +252,11 @@ fn a_wrong_approval_is_undone_product_for_product() {
     let before = allowed(&system, '2');
     system.wait(3600);
     system.manage(PolicySnapshot::new(products("n", 3), []));
-    held_after(&system);
+    system.sync();
+    system.rest();
+    // The new ones are there already, and stay.
+    let before = &before | &products("n", 3).into_iter().collect();
+    assert_eq!(allowed(&system, '2'), before);
     system.approve('2');
     let executed = system.last_run().run;
     system.rest();
@@ -327,7 +334,7 @@ fn a_rejected_hold_stays_and_nobody_is_asked_again() {
     for _ in 0..3 {
         system.wait(3600);
         let held = held_after(&system);
-        assert_eq!(held.rejected.unwrap().by.as_deref(), Some("somebody"));
+        assert_eq!(held.rejection().unwrap().by.as_deref(), Some("somebody"));
     }
     assert_eq!(system.announced(), 2);
     assert_eq!(allowed(&system, '2').len(), 20);
@@ -384,22 +391,31 @@ fn a_freeze_hides_neither_a_shrunken_list_nor_what_was_restored() {
 }
 
 #[test]
-fn a_hold_that_is_out_of_date_replaces_itself() {
+fn an_approval_executes_what_was_shown_and_what_is_new_is_held_on_its_own() {
     let system = in_sync(30);
     system.manage(PolicySnapshot::new(products("p", 10), []));
     let first = held_after(&system);
     system.manage(PolicySnapshot::new(products("p", 5), []));
-    // The approval of what was shown finds another plan: that one waits from now on.
     system.approval("Approval", '2', first.run, Some(&first.plan_hash));
     system.rest();
-    assert_eq!(allowed(&system, '2').len(), 30);
+    assert_eq!(allowed(&system, '2').len(), 10);
     let second = system.link_state('2').hold.unwrap();
-    assert_ne!(second.plan_hash, first.plan_hash);
+    assert_eq!(
+        codes(&second),
+        ["PMS-7003"],
+        "half of the 10 that were shown"
+    );
+    assert_eq!((second.deny, second.removals), (5, 5));
     let record = system.link(second.run, '2');
-    assert!(record.approval.unwrap().refused.is_some());
+    assert_eq!(record.status, LinkStatus::Committed);
+    assert_eq!(record.approval.unwrap().refused, None);
     assert_eq!(record.hold.unwrap().plan_hash, second.plan_hash);
+    assert_eq!((record.deny.len(), record.held.deny.len()), (20, 5));
+    let run = system.run_with(|run| run.run == second.run);
+    assert_eq!((run.status, run.totals.held), (RunStatus::Held, 1));
     assert_eq!(system.announced(), 3, "the new one is announced");
     system.approve('2');
     system.rest();
     assert_eq!(allowed(&system, '2').len(), 5);
+    assert!(system.unfinished_runs().is_empty());
 }

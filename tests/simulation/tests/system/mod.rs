@@ -205,10 +205,21 @@ impl System {
 
     /// Somebody asks for something about what is held on a member's experience.
     pub(crate) fn approval(&self, what: &str, member: char, run: RunId, plan: Option<&PlanHash>) {
+        self.approval_by("somebody", what, member, (run, plan));
+    }
+
+    /// The same, by this requester.
+    pub(crate) fn approval_by(
+        &self,
+        by: &str,
+        what: &str,
+        member: char,
+        (run, plan): (RunId, Option<&PlanHash>),
+    ) {
         let plan = plan.map_or(String::new(), |plan| format!(r#","plan_hash":"{plan}""#));
         let (account, experience) = (account(member), experience(member));
         let body = format!(
-            r#"{{"source":"pmp-sync","detail-type":"{what} Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","requester":"somebody"{plan}}}}}"#
+            r#"{{"source":"pmp-sync","detail-type":"{what} Requested","detail":{{"member_account":"{account}","experience":"{experience}","run":"{run}","requester":"{by}"{plan}}}}}"#
         );
         self.world.request(body);
         self.take_requests();

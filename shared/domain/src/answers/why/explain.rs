@@ -35,11 +35,13 @@ pub struct Seen<'a> {
     pub last: &'a BTreeMap<ProductId, LastChange>,
     /// What a run would change.
     pub plan: &'a Plan,
+    /// What a run would hold.
+    pub held: &'a Plan,
     /// What a run would leave alone, by product.
     pub left_alone: &'a BTreeMap<ProductId, LeftAlone>,
     /// The committed plan, if it was found and not all of it has been taken.
     pub committed: Option<&'a Plan>,
-    /// Why a run would hold the plan.
+    /// Why a run would hold it.
     pub held_for: &'a [HoldReason],
     /// False if a run that holds the plan would void what the lane works on.
     pub goes_on: bool,
@@ -118,9 +120,10 @@ impl Seen<'_> {
     }
 
     fn planned(&self, product: &ProductId) -> Option<Action> {
-        if self.plan.deny().contains(product) {
+        let plans = [self.plan, self.held];
+        if plans.iter().any(|plan| plan.deny().contains(product)) {
             Some(Action::Deny)
-        } else if self.plan.allow().contains(product) {
+        } else if plans.iter().any(|plan| plan.allow().contains(product)) {
             Some(Action::Allow)
         } else {
             None
@@ -187,7 +190,7 @@ impl Seen<'_> {
         if let Some(open) = self.at_work(change) {
             return open;
         }
-        if !self.held_for.is_empty() {
+        if self.held.contains(change) {
             return self.held();
         }
         if let (Phase::Blocked, Some(block)) = (self.state.phase, &self.state.block) {
@@ -203,8 +206,8 @@ impl Seen<'_> {
     /// The stage of the change, if it is claimed or on its way and the lane continues with it.
     fn at_work(&self, change: &ProductChange) -> Option<Why> {
         let planned = self.state.planned.as_ref()?;
-        let held = !self.held_for.is_empty();
-        if self.state.phase == Phase::Blocked || (held && !self.goes_on) {
+        let is_held = self.held.contains(change);
+        if self.state.phase == Phase::Blocked || (is_held && !self.goes_on) {
             return None;
         }
         let last = self.last.get(&change.product);
@@ -234,7 +237,7 @@ impl Seen<'_> {
 
     /// The current hold, or the one that the next run would create.
     fn held(&self) -> Why {
-        let hash = self.plan.hash();
+        let hash = self.held.hash();
         let is_it = |hold: &&Hold| {
             let (known, now) = (hold.reasons.iter(), self.held_for.iter());
             let is_same = known
@@ -248,7 +251,7 @@ impl Seen<'_> {
             run: hold.map(|hold| hold.run),
             since: hold.map(|hold| hold.since),
             approve: hold.map(|hold| hold.approve(self.experience)),
-            rejected: hold.and_then(|hold| hold.rejected.clone()),
+            rejected: hold.and_then(Hold::rejection).cloned(),
         }
     }
 

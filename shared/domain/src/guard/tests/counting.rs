@@ -87,7 +87,7 @@ fn removals_that_are_only_counted_count_for_a_day_as_well() {
         products: BTreeSet::new(),
         beyond: 60,
     }];
-    let reasons = setting.case().reasons();
+    let reasons = setting.case().part().reasons;
     let counts = reasons.iter().map(|reason| match reason {
         HoldReason::Removals { count, .. } | HoldReason::MostRemovals { count, .. } => *count,
         other => panic!("{other:?}"),

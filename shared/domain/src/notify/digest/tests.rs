@@ -219,6 +219,7 @@ fn what_is_held_has_a_plan_to_approve_or_a_cause_to_end() {
             allow: 0,
             deny: 0,
             removals: 0,
+            rejected: None,
         })
     };
     for (has_plan, does, hint) in [

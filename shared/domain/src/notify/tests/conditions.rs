@@ -1,6 +1,7 @@
 //! How each condition begins and ends: held, blocked, quarantined and stale.
 
 use super::*;
+use crate::approval::{Ask, RejectedPart};
 
 #[test]
 fn a_hold_is_told_once_another_one_again_and_its_end_once() {
@@ -446,6 +447,41 @@ fn another_installation_is_announced_of_a_link_that_cannot_be_observed_and_ends_
         matches!(&told, Some(Notice::Recovered(told)) if told.recovered[0].condition == Condition::Contested),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_hold_that_is_rejected_as_a_whole_is_not_announced_and_one_in_part_says_so() {
+    let rejected = |number: u128, changes: usize| {
+        let ask = Ask {
+            by: Some("ann".to_owned()),
+            account: None,
+            at: at(0),
+            reason: None,
+        };
+        Hold {
+            rejected: Some(RejectedPart { changes, ask }),
+            ..hold(number)
+        }
+    };
+    let mut world = World::new();
+    world.hold = Some(hold(1));
+    assert_eq!(world.look(), ["Held"]);
+    // What is left of it is rejected.
+    world.hold = Some(rejected(2, 53));
+    assert_eq!(world.look(), NOTHING);
+    world.hold = Some(rejected(3, 52));
+    assert_eq!(world.look(), ["Held"]);
+    let message = world.last().about().message.clone();
+    assert!(
+        message.contains("2 allows and 51 denies are held"),
+        "{message}"
+    );
+    assert!(
+        message.contains("52 of these were rejected before by ann."),
+        "{message}"
+    );
+    world.hold = None;
+    assert_eq!(world.look(), ["Recovered"]);
 }
 
 #[test]

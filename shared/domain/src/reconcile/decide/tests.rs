@@ -2,6 +2,7 @@
 
 mod memory;
 mod observation;
+mod overrides;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -11,11 +12,12 @@ use super::*;
 use crate::approval::Undo;
 use crate::guard::HoldReason;
 use crate::guard::limits::GuardName;
+use crate::ids::ProductId;
 use crate::lane::{Block, BlockReason, Counts, LaneState, OpenChange, Phase};
 use crate::link::Mode;
 use crate::plan::Plan;
 use crate::policy::{Action, PolicySnapshot};
-use crate::reconcile::{Records, TRUST};
+use crate::reconcile::{Records, TRUST, new_hold};
 use crate::records::{Request, RunRecord};
 use crate::time::later;
 use crate::wire::Scope;
@@ -104,6 +106,12 @@ fn a_freeze_that_somebody_has_overridden_halts_nothing_until_the_plan_is_another
     assert_eq!(scene.decide(), Decision::Commit);
 }
 
+/// The decision to hold everything that the link wants.
+fn held_alone(rest: Course) -> Decision {
+    let passes = false;
+    Decision::Hold { rest, passes }
+}
+
 /// Each guard, and a plan that it holds.
 fn guarded() -> Vec<(GuardName, Scene)> {
     let conditioned = |condition| {
@@ -115,7 +123,8 @@ fn guarded() -> Vec<(GuardName, Scene)> {
     most.link.guard.limits.removals = 100;
     most.link.guard.limits.short_list_removals = 100;
     most.link.guard.limits.most_removals = 5;
-    let mut shrunk = differing();
+    let mut shrunk = in_sync();
+    shrunk.reads.actual = lists(&["a", "b", "z"], &["x"]);
     shrunk.reads.link_state.management_allowed = Some(20);
     let mut restored = differing();
     restored.reads.link_state.restored = Some(grant(run(7), run(8)));
@@ -162,8 +171,7 @@ fn each_guard_holds_a_plan_and_an_exempt_link_commits_it() {
     for (name, mut scene) in guarded() {
         let reasons: Vec<_> = scene.reasons().iter().map(HoldReason::guard).collect();
         assert_eq!(reasons, [Some(name)]);
-        let meanwhile = Course::InSync;
-        assert_eq!(scene.decide(), Decision::Hold { meanwhile }, "{name}");
+        assert_eq!(scene.decide(), held_alone(Course::InSync), "{name}");
         scene.link.guard.exempt.insert(name);
         assert_eq!(scene.decide(), Decision::Commit, "{name}");
     }
@@ -173,8 +181,7 @@ fn each_guard_holds_a_plan_and_an_exempt_link_commits_it() {
 fn a_condition_of_the_management_experience_holds_even_an_empty_plan_until_it_is_accepted() {
     let mut scene = in_sync();
     scene.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
-    let meanwhile = Course::InSync;
-    assert_eq!(scene.decide(), Decision::Hold { meanwhile });
+    assert_eq!(scene.decide(), held_alone(Course::InSync));
     let accepted = &mut scene.reads.link_state.accepted;
     accepted.insert(GuardName::ManagementArchived);
     assert_eq!(scene.decide(), Decision::InSync);
@@ -184,34 +191,105 @@ fn a_condition_of_the_management_experience_holds_even_an_empty_plan_until_it_is
 fn while_a_plan_is_held_the_lane_goes_on_only_as_far_as_it_agrees_with_the_lists() {
     let mut scene = held();
     scene.reads.before.open = vec![open("b", Action::Allow, run(5))];
-    let meanwhile = Course::Underway(run(5));
-    assert_eq!(scene.decide(), Decision::Hold { meanwhile });
+    assert_eq!(scene.decide(), held_alone(Course::Underway(run(5))));
     assert!(scene.with(|_, seen| seen.goes_on_while_held()));
     scene.reads.before.open = vec![open("b", Action::Deny, run(5))];
-    let meanwhile = Course::Commit;
-    assert_eq!(scene.decide(), Decision::Hold { meanwhile });
+    assert_eq!(scene.decide(), held_alone(Course::Commit));
     assert!(!scene.with(|_, seen| seen.goes_on_while_held()));
     assert!(!under_way().with(|_, seen| seen.goes_on_while_held()));
 }
 
 #[test]
-fn what_was_approved_is_committed_and_anything_new_is_held() {
+fn what_was_approved_is_committed_and_anything_new_is_judged_on_its_own() {
     let shown = Plan::new(BTreeSet::new(), many(12));
     let mut scene = held();
     scene.reads.link_state.grant = Some(grant(run(7), run(8)));
     scene.records.approved = Some(record(run(7), &shown, None));
     assert_eq!(scene.decide(), Decision::Commit);
-    assert!(scene.with(|_, seen| seen.guards.approved));
-    scene.reads.actual = lists(&["b"], &[]);
-    scene.reads.actual = PolicySnapshot::new(many(13), BTreeSet::new());
-    assert!(matches!(scene.decide(), Decision::Hold { .. }));
+    let parts = |scene: &Scene| {
+        scene.with(|_, seen| {
+            (
+                seen.plan.clone(),
+                seen.held.clone(),
+                seen.guards.approved.clone(),
+            )
+        })
+    };
+    assert_eq!(
+        parts(&scene),
+        (shown.clone(), Plan::default(), shown.clone())
+    );
+    // One more is below the limits, and the approved ones do not count.
+    scene.reads.actual = PolicySnapshot::new(many(13), all(&["x"]));
+    assert_eq!(scene.decide(), Decision::Commit);
+    let (passing, waiting, approved) = parts(&scene);
+    assert_eq!((passing.deny(), approved), (&many(13), shown.clone()));
+    assert_eq!(waiting, Plan::default());
+    // Twelve more are held, and the approved ones go on.
+    scene.reads.actual = PolicySnapshot::new(many(24), all(&["x"]));
+    let passes = true;
+    let rest = Course::Commit;
+    assert_eq!(scene.decide(), Decision::Hold { rest, passes });
+    let (passing, waiting, _) = parts(&scene);
+    assert_eq!(passing.deny(), &many(12));
+    assert_eq!(waiting.deny(), &(&many(24) - &many(12)));
+    // What is no longer wanted is left out.
+    scene.reads.actual = PolicySnapshot::new(many(5), all(&["x"]));
+    assert_eq!(parts(&scene).0.deny(), &many(5));
     // It was executed, and the lane has come to rest since: it was approved once.
-    let mut spent = held();
+    let mut spent = self::scene::held();
     spent.state().planned = Some(planned(run(8), &shown, 0));
     spent.state().planned.as_mut().unwrap().taken = Counts { allow: 0, deny: 12 };
     spent.reads.link_state.grant = Some(grant(run(7), run(8)));
     spent.records.approved = Some(record(run(7), &shown, None));
     assert!(matches!(spent.decide(), Decision::Hold { .. }));
+}
+
+#[test]
+fn what_was_approved_before_goes_on_when_something_else_is_approved_until_it_is_done() {
+    let (first, second) = (many(12), &many(24) - &many(12));
+    let denies = |products: &BTreeSet<ProductId>| Plan::new(BTreeSet::new(), products.clone());
+    let mut scene = held();
+    scene.reads.actual = PolicySnapshot::new(many(24), all(&["x"]));
+    scene.reads.link_state.grant = Some(grant(run(9), run(10)).after(&grant(run(7), run(8))));
+    scene.records.approved = Some(record(run(9), &denies(&second), None));
+    scene.records.approved_before = vec![record(run(7), &denies(&first), None)];
+    let approved = |scene: &Scene| {
+        scene.with(|_, seen| {
+            let guards = &seen.guards;
+            (guards.approved.deny().clone(), guards.going_on.len())
+        })
+    };
+    assert_eq!(approved(&scene), (many(24), 1));
+    assert_eq!(scene.decide(), Decision::Commit);
+    // What the first one let through was executed, and the lane has come to rest since.
+    scene.state().planned = Some(planned(run(8), &denies(&first), 0));
+    scene.state().planned.as_mut().unwrap().taken = Counts { allow: 0, deny: 12 };
+    assert_eq!(approved(&scene), (second, 0));
+}
+
+#[test]
+fn a_hold_of_removals_lets_everything_else_through() {
+    let mut scene = held();
+    // `a` is not allowed yet, and what the management list denies is not on the member's.
+    let allowed = many(12).into_iter().chain([p("b")]);
+    scene.reads.actual = PolicySnapshot::new(allowed, []);
+    let rest = Course::Commit;
+    let passes = true;
+    assert_eq!(scene.decide(), Decision::Hold { rest, passes });
+    let (passing, held) = scene.with(|_, seen| (seen.plan.clone(), seen.held.clone()));
+    assert_eq!(passing, plan(&["a"], &["x"]));
+    assert_eq!(held, Plan::new(BTreeSet::new(), many(12)));
+    let hold = scene.with(|goal, seen| new_hold(goal, seen, this(), scene.reads.at));
+    assert_eq!((hold.allow, hold.deny, hold.removals), (0, 12, 12));
+    assert_eq!(hold.plan_hash, held.hash());
+    // The rest is at work.
+    scene.state().planned = Some(planned(run(5), &passing, 0));
+    let rest = Course::Underway(run(5));
+    assert_eq!(scene.decide(), Decision::Hold { rest, passes });
+    // A list that is in doubt lets nothing through.
+    scene.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
+    assert!(scene.with(|_, seen| seen.plan.is_empty() && seen.held.len() == 14));
 }
 
 #[test]
@@ -243,6 +321,15 @@ fn a_suspended_lane_that_differs_is_only_told_and_one_in_sync_is_stamped() {
         scene.state().suspension = Some(suspension());
         assert_eq!(scene.decide(), decision);
     }
+}
+
+#[test]
+fn a_suspended_lane_of_which_everything_is_held_is_told_as_suspended() {
+    let mut scene = held();
+    scene.suspension = Some(suspension());
+    scene.state().suspension = Some(suspension());
+    assert_eq!(scene.with(|_, seen| seen.course.clone()), Course::InSync);
+    assert_eq!(scene.decide(), Decision::Suspended);
 }
 
 #[test]
@@ -359,7 +446,7 @@ fn what_a_run_has_committed_in_an_invocation_that_was_cut_off_is_not_replaced_by
 
 #[test]
 fn each_decision_is_recorded_as_what_it_is() {
-    let meanwhile = Course::InSync;
+    let passing = |rest| Decision::Hold { rest, passes: true };
     for (decision, status) in [
         (Decision::MarkSuspension, LinkStatus::Suspended),
         (
@@ -367,7 +454,11 @@ fn each_decision_is_recorded_as_what_it_is() {
             LinkStatus::Underway,
         ),
         (Decision::Suspended, LinkStatus::Suspended),
-        (Decision::Hold { meanwhile }, LinkStatus::Held),
+        (held_alone(Course::InSync), LinkStatus::Held),
+        (held_alone(Course::Commit), LinkStatus::Held),
+        (held_alone(Course::Underway(run(5))), LinkStatus::Held),
+        (passing(Course::Commit), LinkStatus::Committed),
+        (passing(Course::Underway(run(5))), LinkStatus::Underway),
         (Decision::RefuseRollback, LinkStatus::Refused),
         (Decision::AnothersPlan, LinkStatus::Failed),
         (Decision::InSync, LinkStatus::InSync),
@@ -384,19 +475,23 @@ fn records_of_earlier_runs_are_read_only_if_something_depends_on_them() {
         scene.draft(|_, draft| {
             [
                 draft.approved_run(),
+                draft.held_run(),
                 draft.restored_runs().first().copied(),
                 draft.overriding_run(),
                 draft.committed_run(&Records::default()),
             ]
         })
     };
-    assert_eq!(needs(&in_sync()), [None; 4]);
-    assert_eq!(needs(&differing()), [None; 4]);
-    assert_eq!(needs(&under_way()), [None; 4], "it is the same");
-    assert_eq!(needs(&rolling_back()), [Some(run(7)), None, None, None]);
+    assert_eq!(needs(&in_sync()), [None; 5]);
+    assert_eq!(needs(&differing()), [None; 5]);
+    assert_eq!(needs(&under_way()), [None; 5], "it is the same");
+    assert_eq!(
+        needs(&rolling_back()),
+        [Some(run(7)), None, None, None, None]
+    );
     let mut all = under_way();
     all.link.policy.frozen = true;
     all.reads.link_state.restored = Some(grant(run(3), run(4)));
-    let expected = [None, Some(run(3)), Some(run(5)), Some(run(5))];
+    let expected = [None, None, Some(run(3)), Some(run(5)), Some(run(5))];
     assert_eq!(needs(&all), expected);
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use pmp_sync_domain::approval::{Hold, Undo};
 use pmp_sync_domain::guard::{Guard, GuardName};
 use pmp_sync_domain::ids::{ExperienceId, LaneId, ProductId, RunId};
 use pmp_sync_domain::link::Link;
@@ -11,6 +10,9 @@ use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::policy::{Action, PolicySnapshot};
 use pmp_sync_domain::records::{LinkState, Size};
 
+use super::approvals::{Approval, is_part};
+use super::held::Standing;
+use super::rejections::Rejections;
 use crate::reference::{may, oddities_of};
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, MINUTE, since_begin};
@@ -19,44 +21,14 @@ use pmp_sync_fakes::Observed;
 /// The window of the guards, in milliseconds.
 pub(crate) const DAY: i64 = 24 * HOUR;
 /// The most rollbacks before the last one that still count.
-const MOST_BEFORE: usize = 9;
+pub(crate) const MOST_BEFORE: usize = 9;
 /// The longest time between a run's read and its write of what follows from it.
 const READ_BEFORE: i64 = 10 * MINUTE;
-
-/// A hold as operators see it.
-#[derive(Debug, Clone)]
-pub(crate) struct Standing {
-    pub(crate) hold: Hold,
-    pub(crate) shown: Plan,
-    /// What it takes back, if it is a rollback.
-    pub(crate) rollback: Option<Undo>,
-}
-
-/// How far an approval has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Given {
-    /// Nothing has been done because of it.
-    Unused,
-    /// A plan was committed because of it.
-    Used,
-    /// Everything that it allowed is done, or something else was committed since.
-    Spent,
-}
-
-/// An accepted approval.
-#[derive(Debug)]
-pub(crate) struct Approval {
-    pub(crate) run: RunId,
-    pub(crate) shown: Plan,
-    pub(crate) given: Given,
-    pub(crate) rollback: bool,
-}
 
 /// A plan as it was committed.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    pub(crate) approved: bool,
-    /// Its removals, of what the member allowed when the plan was made.
+    /// Its removals that nobody has approved, of what the member allowed when the plan was made.
     pub(crate) removals: BTreeSet<ProductId>,
     /// The most removals within a day while it is the lane's plan.
     pub(crate) most: usize,
@@ -102,7 +74,13 @@ pub(crate) struct LaneGuard {
     pub(crate) changed: BTreeMap<ProductId, Changed>,
     /// Rollbacks that were approved at any time, by the runs whose records show them.
     pub(crate) backs: BTreeSet<RunId>,
-    pub(crate) taken: Option<RunId>,
+    /// What was taken back by any rollback that was approved.
+    pub(crate) undone: Vec<Plan>,
+    /// The runs of the grants that are in force.
+    pub(crate) taken: BTreeSet<RunId>,
+    pub(crate) rejections: Rejections,
+    /// What a run that overrides the freeze of the link has begun, and is not at rest.
+    pub(crate) begun: Plan,
     pub(crate) approvals: Vec<Approval>,
     pub(crate) plans: BTreeMap<RunId, Committed>,
     /// Removals of plans without approval, with the time when the producer recorded them, before
@@ -246,72 +224,9 @@ impl LaneGuard {
         }
     }
 
-    /// The producer says that the hold of `run` was approved.
-    pub(crate) fn take_approval(
-        &mut self,
-        asked: &BTreeSet<(LaneId, RunId, String)>,
-        id: &LaneId,
-        run: RunId,
-    ) -> Result<(), Violation> {
-        let mut standing = self.hold.iter().chain(&self.restore);
-        let Some(standing) = standing.find(|standing| standing.hold.run == run) else {
-            return broken("approved-once", || {
-                format!("an approval of {run} is taken on {id}, and no such plan stands held")
-            });
-        };
-        let hash = standing.hold.plan_hash.to_string();
-        if !asked.contains(&(id.clone(), run, hash)) {
-            return broken("approved-once", || {
-                format!("an approval of {run} is taken on {id}, and nobody has given it")
-            });
-        }
-        let back = match standing.rollback {
-            None => None,
-            Some(Undo::Restore(before)) => {
-                let Some(target) = self.lists.get(&before).cloned() else {
-                    return broken("restored", || {
-                        format!("{id} is to be as before {before}, which nobody knows")
-                    });
-                };
-                Some((before, false, target, BTreeSet::new()))
-            }
-            Some(Undo::Revert(reverted)) => {
-                let (target, unclear) = self.without(reverted);
-                Some((reverted, true, target, unclear))
-            }
-        };
-        let old = self.back.take();
-        if back.is_none() {
-            self.before.clear();
-        } else {
-            self.before.extend(old.map(|old| old.shown));
-            let beyond = self.before.len().saturating_sub(MOST_BEFORE);
-            self.before.drain(..beyond);
-        }
-        self.back = back.map(|(of, reverts, target, excused)| Back {
-            run: of,
-            reverts,
-            runs: BTreeSet::new(),
-            shown: standing.shown.clone(),
-            target,
-            excused,
-            gone: false,
-        });
-        if let Some(back) = &self.back {
-            self.backs.extend([run, back.run]);
-        }
-        self.approvals.push(Approval {
-            run,
-            shown: standing.shown.clone(),
-            given: Given::Unused,
-            rollback: standing.rollback.is_some(),
-        });
-        Ok(())
-    }
-
     /// What the member should have once a run is reverted, and the products of which it is not clear: somebody else changed them while
     /// the run was at work.
-    fn without(&self, reverted: RunId) -> (PolicySnapshot, BTreeSet<ProductId>) {
+    pub(crate) fn without(&self, reverted: RunId) -> (PolicySnapshot, BTreeSet<ProductId>) {
         let listed = self.lists.get(&reverted);
         let mut allowed = self.allowed.clone();
         let mut unclear = BTreeSet::new();
@@ -399,40 +314,6 @@ impl LaneGuard {
                 back.excused.insert(product.clone());
             }
         }
-    }
-
-    /// Something that was approved is under way.
-    pub(crate) fn is_on_its_way(&self) -> bool {
-        let approval = self.approvals.last();
-        approval.is_some_and(|approval| approval.given != Given::Spent)
-    }
-
-    /// Approvals that were taken and used, and those of them that were rollbacks.
-    pub(crate) fn approved(&self) -> (u64, u64) {
-        let used = || {
-            let approvals = self.approvals.iter();
-            approvals.filter(|approval| approval.given != Given::Unused)
-        };
-        let count = |count: usize| u64::try_from(count).unwrap_or_default();
-        let back = used().filter(|approval| approval.rollback).count();
-        (count(used().count()), count(back))
-    }
-
-    /// Something else was committed, or all is done: nothing more follows from what was approved.
-    pub(crate) fn supersede(&mut self) {
-        if let Some(approval) = self.approvals.last_mut() {
-            approval.given = Given::Spent;
-        }
-    }
-
-    /// If a plan was approved: whether it is a rollback.
-    pub(crate) fn use_approval(&mut self, plan: &Plan) -> Option<bool> {
-        let approval = self.approvals.last_mut()?;
-        if approval.given == Given::Spent || !is_part(plan, &approval.shown) {
-            return None;
-        }
-        approval.given = Given::Used;
-        Some(approval.rollback)
     }
 
     /// A plan without approval must not need one.
@@ -570,16 +451,6 @@ impl LaneGuard {
         let explained = |product: &&ProductId| !back.excused.contains(*product) && !is_bad(product);
         differ.filter(explained).cloned().collect()
     }
-}
-
-fn is_part(plan: &Plan, shown: &Plan) -> bool {
-    plan.allow()
-        .iter()
-        .all(|product| shown.allow().contains(product))
-        && plan
-            .deny()
-            .iter()
-            .all(|product| shown.deny().contains(product))
 }
 
 /// The values that were in force at any time between these moments; before the first of all it is that one.

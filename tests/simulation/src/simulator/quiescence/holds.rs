@@ -10,7 +10,7 @@ use pmp_sync_domain::policy::PolicySnapshot;
 use pmp_sync_domain::records::SetOutcome;
 use pmp_sync_domain::wire::HELD;
 
-use crate::reference::{oddities_of, wanted};
+use crate::reference::{minus, oddities_of, wanted};
 use crate::simulator::guards::lane::{DAY, LaneGuard};
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::HOUR;
@@ -18,14 +18,18 @@ use crate::simulator::state::Simulator;
 use pmp_sync_fakes::Observed;
 
 impl Simulator {
-    /// True if the lane differs because its plan is held, and rightly so: what is held is all that is
-    /// left to do, so that nothing of it was done, and each reason is a true one.
-    pub(crate) fn is_held(&self, link: &Link, id: &LaneId, left: &Plan) -> Result<bool, Violation> {
-        let Some(lane) = self.guards.lanes.get(id) else {
-            return Ok(false);
-        };
-        let Some(standing) = &lane.hold else {
-            return Ok(false);
+    /// What of a lane is held, and rightly so: all of it is left to do, and each reason is a true one. `left` is what the link may make,
+    /// `thawed` what it might if it were not frozen.
+    pub(crate) fn held_part(
+        &self,
+        link: &Link,
+        id: &LaneId,
+        left: &Plan,
+        thawed: &Plan,
+    ) -> Result<Plan, Violation> {
+        let lane = self.guards.lanes.get(id);
+        let Some((lane, standing)) = lane.and_then(|lane| Some((lane, lane.hold.as_ref()?))) else {
+            return Ok(Plan::default());
         };
         let quarantined: BTreeSet<_> = self.world.ledger(|ledger| {
             let items = ledger.items.iter().filter(|((lane, _), _)| lane == id);
@@ -34,32 +38,36 @@ impl Simulator {
                 .map(|((_, product), _)| product.clone())
                 .collect()
         });
+        let (hold, shown) = (&standing.hold, &standing.shown);
+        let left = if hold.overrides { thawed } else { left };
         let left = left.clone().without(&quarantined);
-        if standing.shown != left {
-            return broken("converged", || {
-                format!(
-                    "{id} is held with {:?}, and what is left to do is {left:?}",
-                    standing.shown
-                )
+        let stale = minus(shown, &left);
+        if !stale.is_empty() {
+            let name = if hold.overrides {
+                "overridden"
+            } else {
+                "converged"
+            };
+            return broken(name, || {
+                format!("{id} is held with {stale:?}, and what is left to do is {left:?}: {hold:?}")
             });
         }
-        if self.profile.approved && !left.is_empty() {
+        if self.profile.approved && !shown.is_empty() {
             return broken("converged", || {
-                format!(
-                    "{id} is held although everything was approved: {:?}",
-                    standing.hold
-                )
+                format!("{id} is held although everything was approved: {hold:?}")
             });
         }
-        if standing.hold.reasons.is_empty() {
+        if hold.reasons.is_empty() {
             return broken("converged", || format!("{id} is held for no reason"));
         }
-        let untrue = |reason: &&HoldReason| !self.is_true(reason, link, id, lane, &left);
-        match standing.hold.reasons.iter().find(untrue) {
+        // What is held because of an override has the reasons of its run, and stays whatever becomes of them.
+        let untrue =
+            |reason: &&HoldReason| !hold.overrides && !self.is_true(reason, link, id, lane, &left);
+        match hold.reasons.iter().find(untrue) {
             Some(reason) => broken("converged", || {
-                format!("{id} is held because of {reason:?}, which is not so")
+                format!("{id} is held because of {reason:?}, which is not so: {hold:?}")
             }),
-            None => Ok(true),
+            None => Ok(shown.clone()),
         }
     }
 
@@ -140,6 +148,7 @@ impl Simulator {
                 let allowed = self.world.experiences(|all| all.policy(&id.experience));
                 lane.observed.is_none() && !left.deny().is_disjoint(allowed.allowed())
             }
+            HoldReason::Rejected { count } => *count > 0 && *count <= left.deny().len(),
             HoldReason::Restored { run, count } => *count > 0 && lane.backs.contains(run),
             // No member here is without a policy.
             HoldReason::FirstPolicy { .. }

@@ -13,7 +13,8 @@ use pmp_sync_domain::wire::{
 use serde_json::Value;
 
 use crate::reference::is_expected_in_sync;
-use crate::simulator::guards::{lane::DAY, link_of};
+use crate::simulator::guards::lane::{DAY, LaneGuard};
+use crate::simulator::guards::link_of;
 use crate::simulator::invariants::{Violation, broken};
 use crate::simulator::scene::{HOUR, since_begin};
 use crate::simulator::state::Simulator;
@@ -199,6 +200,7 @@ impl Simulator {
                 _ => "notices: recovered",
             });
             let lane = format!("{}/{}", text(detail, "account"), text(detail, "experience"));
+            self.is_worth_telling(&lane, name, detail)?;
             let known = links.entry(lane).or_default();
             if !known.hear(name, detail) {
                 return broken("reported-once", || {
@@ -239,6 +241,22 @@ impl Simulator {
             });
         }
         Ok(())
+    }
+
+    /// A hold is not announced if all of it was rejected when it began.
+    fn is_worth_telling(&self, lane: &str, name: &str, detail: &Value) -> Result<(), Violation> {
+        let mut lanes = self.guards.lanes.iter();
+        let guard = lanes.find(|(id, _)| id.to_string() == lane);
+        let is_silent = guard.is_some_and(|(_, guard)| {
+            let (run, hash) = (text(detail, "run"), text(detail, "plan_hash"));
+            guard.rejections.is_silent(&run, &hash)
+        });
+        if name != HELD || !is_silent {
+            return Ok(());
+        }
+        broken("rejected", || {
+            format!("{lane} is announced as held, and all of that was rejected: {detail}")
+        })
     }
 
     /// Every run that sent something and has ended was reported, and no other.
@@ -285,6 +303,12 @@ impl Simulator {
                 let hold = &standing.hold;
                 (hold.run.to_string(), hold.plan_hash.to_string())
             });
+            let is_muted = |guard: &LaneGuard| {
+                hold.is_some_and(|standing| guard.rejections.is_muted(&standing.hold))
+            };
+            if guard.is_some_and(is_muted) {
+                stands.held.clone_from(&known.held);
+            }
             let block = state
                 .block
                 .as_ref()

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::approval::Ask;
+use crate::approval::{Ask, RejectedPart};
 use crate::guard::HoldReason;
 use crate::ids::{ChangeSetId, RunId};
 use crate::lane::{Block, BlockReason, Counts, Intent, IntentChange, LaneView, Planned};
@@ -46,6 +46,8 @@ struct World {
     last: BTreeMap<ProductId, LastChange>,
     committed: Option<Plan>,
     held_for: Vec<HoldReason>,
+    /// What passes although something is held.
+    passing: BTreeSet<ProductId>,
     goes_on: bool,
     link_state: LinkState,
     suspension: Option<Suspension>,
@@ -63,6 +65,7 @@ impl World {
             last: BTreeMap::new(),
             committed: None,
             held_for: Vec::new(),
+            passing: BTreeSet::new(),
             goes_on: false,
             link_state: LinkState::default(),
             suspension: None,
@@ -89,6 +92,12 @@ impl World {
             left.reason = self.replaced.unwrap_or(left.reason);
             (left.product.clone(), left)
         });
+        let held = if self.held_for.is_empty() {
+            Plan::default()
+        } else {
+            plan.clone().without(&self.passing)
+        };
+        let plan = plan.minus(&held);
         let seen = Seen {
             sources: &[],
             experience: &"exp-1".parse().unwrap(),
@@ -97,6 +106,7 @@ impl World {
             state: &self.state,
             last: &self.last,
             plan: &plan,
+            held: &held,
             left_alone: &left_alone.collect(),
             committed: self.committed.as_ref(),
             held_for: &self.held_for,
@@ -414,6 +424,8 @@ fn hold_of(world: &World) -> Hold {
         since: at(100),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     }
 }
 
@@ -460,10 +472,14 @@ fn a_rejected_hold_says_so() {
     let mut world = World::new();
     world.held();
     let mut hold = hold_of(&world);
-    hold.rejected = Some(Ask {
-        by: Some("ann".to_owned()),
-        account: None,
-        at: at(200),
+    hold.rejected = Some(RejectedPart {
+        changes: hold.changes(),
+        ask: Ask {
+            by: Some("ann".to_owned()),
+            account: None,
+            at: at(200),
+            reason: None,
+        },
     });
     world.link_state.hold = Some(hold);
     assert!(told(&world.answer("a")).contains("rejected"));
@@ -506,4 +522,13 @@ fn a_blocked_lane_is_told_with_its_block() {
     assert_eq!(answer.why, expected);
     assert_eq!(answer.why.verdict(), Verdict::Fails);
     assert_eq!(answer.why.since(), Some(at(700)));
+}
+
+#[test]
+fn beside_what_is_held_the_rest_is_told_as_what_it_is() {
+    let mut world = World::new();
+    world.held();
+    world.passing = BTreeSet::from([p("a")]);
+    assert!(matches!(world.why("d"), Why::Held { .. }));
+    assert_eq!(world.why("a"), Why::Planned);
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::*;
+use crate::approval::{Ask, Rejection};
 use crate::drift::Edited;
 use crate::error::LinkError;
 use crate::ids::ExperienceId;
 use crate::lane::{Intent, IntentChange};
 use crate::reconcile::{
-    after_commit, after_hold, after_observing, after_suspension, new_hold, notices_of_fault,
+    after_commit, after_hold, after_observing, after_suspension, before_commit, new_hold,
+    notices_of_fault,
 };
 use crate::records::{LinkState, Mark, Size};
 use crate::wire::events::{Condition, Notice};
@@ -191,7 +193,7 @@ fn a_link_counts_as_observed_once_no_guard_holds_its_plan() {
     unseen.reads.actual = lists(&["a", "b", "z"], &["x"]);
     unseen.reads.link_state.observed_since = None;
     assert!(matches!(unseen.decide(), Decision::Hold { .. }));
-    let hold = unseen.with(|_, seen| new_hold(seen, this(), seen.guards.reasons.clone(), now()));
+    let hold = unseen.with(|goal, seen| new_hold(goal, seen, this(), now()));
     let held = unseen.with(|goal, seen| after_hold(goal, seen, &edited(), hold, now()));
     assert_eq!(held.observed_since, None, "the hold stays");
     let suspended = after(&unseen, after_suspension);
@@ -232,7 +234,7 @@ fn a_link_is_aligned_the_first_time_that_it_may_deny_and_is_in_sync() {
 fn a_hold_is_remembered_until_another_decision_ends_it() {
     let mut scene = held();
     scene.reads.link_state.grant = Some(grant(run(7), run(8)));
-    let hold = scene.with(|_, seen| new_hold(seen, this(), seen.guards.reasons.clone(), now()));
+    let hold = scene.with(|goal, seen| new_hold(goal, seen, this(), now()));
     let (allow, deny, removals) = (hold.allow, hold.deny, hold.removals);
     assert_eq!((hold.run, allow, deny, removals), (this(), 0, 12, 12));
     let after_hold = |scene: &Scene| {
@@ -291,4 +293,104 @@ fn a_fault_of_the_management_experience_is_announced_as_a_hold() {
     let known = LinkState::default();
     let notices = notices_of_fault(&scene.link, &lane(), &state, &known, &error, now());
     assert_eq!(notices.standing(), BTreeSet::from([Condition::Held]));
+}
+
+fn ask() -> Ask {
+    Ask {
+        by: None,
+        account: None,
+        at: start(),
+        reason: None,
+    }
+}
+
+/// The link state after a run that holds something.
+fn holding(scene: &Scene) -> LinkState {
+    scene.with(|goal, seen| {
+        let hold = new_hold(goal, seen, this(), now());
+        after_hold(goal, seen, &edited(), hold, now())
+    })
+}
+
+#[test]
+fn a_rejection_is_remembered_for_each_change_until_that_is_no_longer_wanted() {
+    let mut scene = held();
+    let rejected = Plan::new(all(&["a"]), many(13));
+    scene.reads.link_state.rejected = Some(Rejection::new(&rejected, ask()));
+    let left = Some(Rejection::new(&Plan::new(BTreeSet::new(), many(12)), ask()));
+    let next = holding(&scene);
+    assert_eq!(
+        next.rejected, left,
+        "`a` is allowed, and one is not any more"
+    );
+    let hold = next.hold.unwrap();
+    assert!(hold.is_rejected());
+    assert_eq!(hold.rejected.map(|part| part.changes), Some(12));
+    // Whatever keeps it from being planned, it is wanted.
+    for change in [
+        |scene: &mut Scene| scene.link.policy.frozen = true,
+        |scene: &mut Scene| scene.link.policy.mode = Mode::Observe,
+        |scene: &mut Scene| scene.link.policy.protect = many(12),
+    ] {
+        let mut scene = held();
+        scene.reads.link_state.rejected = Some(Rejection::new(&rejected, ask()));
+        change(&mut scene);
+        assert_eq!(observed(&scene).rejected, left);
+    }
+    let mut in_sync = in_sync();
+    in_sync.reads.link_state.rejected = Some(Rejection::new(&rejected, ask()));
+    assert_eq!(observed(&in_sync).rejected, None);
+}
+
+/// Twelve removals are held, `a` is to be allowed, and five removals are approved.
+fn parted() -> Scene {
+    let mut scene = held();
+    let allowed = many(17).into_iter().chain([p("b")]);
+    scene.reads.actual = PolicySnapshot::new(allowed, all(&["x"]));
+    let shown = Plan::new(BTreeSet::new(), many(5));
+    scene.reads.link_state.grant = Some(grant(run(7), run(8)));
+    scene.records.approved = Some(record(run(7), &shown, None));
+    scene
+}
+
+#[test]
+fn a_grant_lasts_beside_a_hold_while_something_of_it_is_wanted() {
+    let scene = parted();
+    assert!(holding(&scene).grant.is_some());
+    let hold = holding(&scene).hold.unwrap();
+    assert_eq!((hold.allow, hold.deny), (0, 12));
+    let mut done = parted();
+    let allowed = many(17).into_iter().skip(5).chain([p("b")]);
+    done.reads.actual = PolicySnapshot::new(allowed, all(&["x"]));
+    assert_eq!(holding(&done).grant, None);
+}
+
+#[test]
+fn of_what_passes_beside_a_hold_only_what_nobody_has_approved_counts() {
+    let mut scene = parted();
+    // `first-mirror` and the like hold removals, so what passes beside them takes nothing away but for what is approved.
+    let next = scene.with(|_, seen| before_commit(holding(&scene), seen, &edited(), now()));
+    assert_eq!(next.taking, BTreeSet::new());
+    // Below the limits it counts, and the approved ones do not.
+    let allowed = many(7).into_iter().chain([p("b")]);
+    scene.reads.actual = PolicySnapshot::new(allowed, all(&["x"]));
+    let next = after(&scene, after_commit);
+    assert_eq!(next.taking, &many(7) - &many(5));
+}
+
+/// A hold may last for as long as somebody rejects it.
+#[test]
+fn beside_a_hold_the_length_of_the_management_list_is_remembered_unless_that_is_the_reason() {
+    let remembered = |scene: &Scene| holding(scene).management_allowed;
+    let mut scene = held();
+    scene.reads.link_state.management_allowed = Some(3);
+    scene.reads.link_state.accepted = BTreeSet::from([GuardName::ManagementArchived]);
+    assert_eq!(remembered(&scene), Some(2));
+    assert!(holding(&scene).accepted.is_empty(), "it is over");
+    scene.reads.link_state.management_allowed = Some(4);
+    assert_eq!(remembered(&scene), Some(4), "half of it is gone");
+    scene.reads.link_state.management_allowed = Some(3);
+    scene.desired.conditions = vec![HoldReason::ManagementArchived { experience: None }];
+    assert_eq!(remembered(&scene), Some(3));
+    assert!(!holding(&scene).accepted.is_empty());
 }

@@ -78,6 +78,8 @@ pub(super) struct Scene {
     pub(super) records: Records,
     pub(super) lifted: BTreeSet<ProductId>,
     pub(super) rollback: bool,
+    /// True if the run overrides the freeze of the link.
+    pub(super) overrides: bool,
     pub(super) suspension: Option<Suspension>,
 }
 
@@ -126,6 +128,7 @@ pub(super) fn in_sync() -> Scene {
         records: Records::default(),
         lifted: BTreeSet::new(),
         rollback: false,
+        overrides: false,
         suspension: None,
     }
 }
@@ -173,6 +176,7 @@ pub(super) fn held() -> Scene {
     scene
 }
 
+/// The record of a run that shows this plan as held.
 pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord {
     LinkRecord {
         invalid: crate::plan::InvalidProducts::default(),
@@ -184,9 +188,10 @@ pub(super) fn record(run: RunId, plan: &Plan, hold: Option<Hold>) -> LinkRecord 
         sources: "exp-m".parse().unwrap(),
         mode: Mode::Mirror,
         status: LinkStatus::Held,
-        plan_hash: Some(plan.hash()),
-        allow: plan.allow().iter().cloned().collect(),
-        deny: plan.deny().iter().cloned().collect(),
+        plan_hash: None,
+        allow: Vec::new(),
+        deny: Vec::new(),
+        held: crate::records::HeldPart::from(plan),
         removals: 0,
         left_alone: Vec::new(),
         contradictory: Vec::new(),
@@ -207,8 +212,12 @@ pub(super) fn grant(of: RunId, executed: RunId) -> Grant {
             by: None,
             account: None,
             at: start(),
+            reason: None,
         },
         executed,
+        earlier: Vec::new(),
+        overrides: false,
+        before: Vec::new(),
     }
 }
 
@@ -226,6 +235,8 @@ pub(super) fn rolling_back() -> Scene {
         since: start(),
         announced: true,
         rejected: None,
+        approvals: Vec::new(),
+        overrides: false,
     };
     scene.reads.link_state.grant = Some(grant(run(7), run(8)));
     scene.records.approved = Some(record(run(7), &shown, Some(hold)));
@@ -258,9 +269,13 @@ impl Scene {
     /// Works with the goal and what was read of the lane.
     pub(super) fn draft<T>(&self, work: impl FnOnce(&Goal<'_>, Draft<'_>) -> T) -> T {
         let experience = experience();
+        let policy = LinkPolicy {
+            frozen: self.link.policy.frozen && !self.overrides,
+            ..self.link.policy.clone()
+        };
         let goal = Goal {
             link: &self.link,
-            policy: &self.link.policy,
+            policy: &policy,
             experience: &experience,
             desired: &self.desired,
             lifted: &self.lifted,
@@ -281,12 +296,19 @@ impl Scene {
         let asked = |run: Option<RunId>| run.is_some();
         let mut records = Records {
             approved: (self.records.approved.clone()).filter(|_| asked(draft.approved_run())),
+            approved_before: {
+                let runs = draft.approved_before();
+                let mut known = self.records.approved_before.clone();
+                known.retain(|record| runs.contains(&record.run));
+                known
+            },
             restored: if draft.restored_runs().is_empty() {
                 Vec::new()
             } else {
                 self.records.restored.clone()
             },
             planned: (self.records.planned.clone()).filter(|_| asked(draft.overriding_run())),
+            held: (self.records.held.clone()).filter(|_| asked(draft.held_run())),
             committed: None,
         };
         let committed = asked(draft.committed_run(&records));

@@ -18,7 +18,8 @@ const WORLDS: u64 = 300;
 /// empty plan by an invocation that had found the block before that plan; removals that counted from before they took effect; a Tick
 /// that came again beside the one that a later step had sent; a letter that a suspension ended;
 /// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
-/// removals of a change set that the service did not know any more; reasons of an override that were over; a hold of an override on a
+/// removals of a change set that the service did not know any more; changes that were counted again after a slow look for other
+/// installations; edits beyond those that an event names; reasons of an override that were over; a hold of an override on a
 /// lane that `*` left; one that an override found held already; one that a later override let through; a plan of an override that a
 /// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun;
 /// an approved override of which everything fails.

@@ -9,6 +9,9 @@
 
 mod harness;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::executor::block_on;
 use futures::future::join;
 use pmp_sync_domain::Timestamp;
@@ -35,6 +38,22 @@ fn letters(lane: &Lane) -> usize {
     lane.world.dead_of(&lane.id.account).len()
 }
 
+/// The next messages of the member's queue, which are acknowledged whatever comes of them, at the time at which they are due.
+fn records(lane: &Lane) -> Option<Vec<Record>> {
+    let account = &lane.id.account;
+    if let Some(due) = lane.world.changes(account, |queue| queue.next_due()) {
+        lane.world.advance_to(due);
+    }
+    let now = lane.world.time();
+    let batch = lane.world.changes(account, |queue| queue.take(now, 10));
+    let records = batch.iter().map(|delivery| Record {
+        id: delivery.id.to_string(),
+        body: delivery.body.clone(),
+        ..Record::default()
+    });
+    (!batch.is_empty()).then(|| records.collect())
+}
+
 /// Each message goes to two invocations at once, whose calls alternate.
 #[test]
 fn two_invocations_at_once_send_one_letter() {
@@ -42,24 +61,7 @@ fn two_invocations_at_once_send_one_letter() {
     lane.world.failing(|failing| failing.interleave(true));
     let worker = lane.worker.borrow();
     for _ in 0..5_000 {
-        let now = lane.world.time();
-        let account = &lane.id.account;
-        let batch = lane.world.changes(account, |queue| queue.take(now, 10));
-        if batch.is_empty() {
-            match lane.world.changes(account, |queue| queue.next_due()) {
-                Some(due) => lane.world.advance_to(due),
-                None => break,
-            }
-            continue;
-        }
-        let records: Vec<_> = batch
-            .iter()
-            .map(|delivery| Record {
-                id: delivery.id.to_string(),
-                body: delivery.body.clone(),
-                ..Record::default()
-            })
-            .collect();
+        let Some(records) = records(&lane) else { break };
         let one = handle(&worker, &records, Timestamp::MAX);
         let other = handle(&worker, &records, Timestamp::MAX);
         block_on(join(one, other));
@@ -130,4 +132,33 @@ fn a_letter_that_could_not_be_sent_is_sent_although_no_other_message_is_left() {
     assert_eq!(letters(&lane), 1);
     assert!(lane.state().bisect.is_idle());
     assert_eq!(lane.settled(), 1);
+}
+
+/// The message of the invocation that wrote the item is acknowledged, because a Tick is on its way. Before that comes, a run commits a
+/// new plan, which ends the bisect.
+#[test]
+fn a_letter_that_could_not_be_sent_is_sent_although_a_new_plan_was_committed_meanwhile() {
+    let lane = with_a_bad_product();
+    let refused = Arc::new(AtomicBool::new(false));
+    let tells = Arc::clone(&refused);
+    lane.world.failing(|failing| {
+        failing.decide_by(move |call| {
+            let is_letter = call.operation == "SendMessage" && call.thing == "dead letters";
+            if is_letter && !tells.swap(true, Ordering::SeqCst) {
+                return Fate::Refuse(Kind::Retryable);
+            }
+            Fate::Go
+        });
+    });
+    while !refused.load(Ordering::SeqCst) {
+        let records = records(&lane).expect("the letter was tried");
+        block_on(handle(&lane.worker.borrow(), &records, Timestamp::MAX));
+    }
+    let quarantined = block_on(lane.world.quarantined(&lane.id)).unwrap();
+    assert_eq!((quarantined.items.len(), letters(&lane)), (1, 0));
+    let plan = lane.commit(run(2), &products("b", 1), &[]);
+    lane.send(run(2), &plan);
+    lane.drive(1);
+    assert_eq!(letters(&lane), 1);
+    assert!(lane.state().bisect.is_idle());
 }

@@ -17,7 +17,7 @@ use pmp_sync_domain::drift::MOST_EDITED;
 use pmp_sync_domain::guard::HoldReason;
 use pmp_sync_domain::guard::memory::{MOST_REMOVALS, MOST_REMOVED};
 use pmp_sync_domain::ids::{LaneId, MemberName, PlanHash, ProductId, RunId};
-use pmp_sync_domain::lane::Suspension;
+use pmp_sync_domain::lane::{LaneState, Suspension};
 use pmp_sync_domain::plan::Plan;
 use pmp_sync_domain::records::{
     ConfigOrigin, ConfigVersion, LinkState, MOST_DENIED, MOST_LANES, MOST_PENDING,
@@ -195,6 +195,52 @@ fn a_link_state_at_its_bounds_fits_into_an_item() {
     }
     let bytes = size(&state);
     assert!(bytes < ITEM, "{bytes}");
+}
+
+/// The suspects of a change set, as many as may fail alone before the lane is blocked, as many dead letters of earlier plans, and what is
+/// counted and not closed.
+#[test]
+fn a_lane_state_at_its_bounds_fits_into_an_item() {
+    let change = |number: usize, action: &str| {
+        let product = format!("prod-{number:045}");
+        json!({ "product": product, "action": action, "run": run(), "ordinal": number })
+    };
+    let changes = |action: &str| (0..50).map(|n| change(n, action)).collect::<Vec<_>>();
+    let all = [changes("allow"), changes("deny")].concat();
+    let alone = |count: usize| {
+        let failed = |change: &serde_json::Value| {
+            let words = "\u{fc}".repeat(300);
+            json!({ "change": change, "code": "INVALID_PRODUCT".repeat(10), "message": words, "change_set": "c".repeat(64) })
+        };
+        all.iter()
+            .cycle()
+            .take(count)
+            .map(failed)
+            .collect::<Vec<_>>()
+    };
+    let planned = json!({
+        "run": run(), "hash": Plan::default().hash(), "at": at(0), "sent": true, "proved": ["allow", "deny"],
+        "totals": { "allow": 50_000, "deny": 50_000 }, "taken": { "allow": 50_000, "deny": 50_000 },
+        "counted": (0..1_100).collect::<Vec<_>>(),
+    });
+    let state: LaneState = serde_json::from_value(json!({
+        "schema": 1, "rev": 1, "phase": "in_flight", "seq": 1, "tick": 1,
+        "intent": { "token": "0".repeat(32), "at": at(0), "changes": all },
+        "planned": planned,
+        "bisect": {
+            "allow": changes("allow"), "deny": changes("deny"), "apart": true, "unsure": ["allow", "deny"],
+            "alone": alone(100), "pending_letters": alone(50),
+        },
+        "denied": (0..100).map(|n| json!({ "from": at(900 * n), "count": 1_000 })).collect::<Vec<_>>(),
+    }))
+    .unwrap();
+    assert!(size(&state) < ITEM, "{}", size(&state));
+    // A new plan adds those of this one, and keeps the newest fifty.
+    let mut planned = state.planned.clone().unwrap();
+    planned.run = RunId::next(Some(run()), 2, 2);
+    let next = state.committed(planned).unwrap();
+    assert_eq!(next.bisect.pending_letters().len(), 50);
+    assert!(size(&next) < size(&state));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{from_item, lanes, links, to_item};
 const STATE_BEFORE: &str = include_str!("../../fixtures/state-1.json");
 const STATE: &str = include_str!("../../fixtures/state-1-b.json");
 const STATE_COUNTED: &str = include_str!("../../fixtures/state-1-c.json");
+const STATE_WITH_LETTERS: &str = include_str!("../../fixtures/state-1-d.json");
 const RUN_BEFORE: &str = include_str!("../../fixtures/run-1.json");
 const RUN_B: &str = include_str!("../../fixtures/run-1-b.json");
 const RUN: &str = include_str!("../../fixtures/run-1-c.json");
@@ -62,6 +63,7 @@ fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt
 fn a_lanes_state_is_kept() {
     kept::<LaneState>(STATE);
     kept::<LaneState>(STATE_COUNTED);
+    kept::<LaneState>(STATE_WITH_LETTERS);
 }
 
 /// A field that a state lacks must be removed from the item, because the previous state may have

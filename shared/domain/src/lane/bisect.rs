@@ -123,6 +123,9 @@ pub struct Bisect {
     /// Changes that failed alone, until one of their kind has succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     alone: Vec<FailedAlone>,
+    /// Changes of ended bisects that failed alone and may be quarantined without their dead letter: the newest [`MOST_ALONE`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pending_letters: Vec<FailedAlone>,
 }
 
 impl Bisect {
@@ -149,6 +152,11 @@ impl Bisect {
     /// The changes that failed alone.
     pub fn alone(&self) -> &[FailedAlone] {
         &self.alone
+    }
+
+    /// Changes of ended bisects that may be quarantined without their dead letter.
+    pub fn pending_letters(&self) -> &[FailedAlone] {
+        &self.pending_letters
     }
 
     /// The number of changes of a kind that failed alone.
@@ -279,7 +287,21 @@ impl Bisect {
         alone
     }
 
-    /// Removes changes that are quarantined, or were claimed again.
+    /// Ends the bisect, because a new plan claims again what is still wanted. `proved` are the kinds of which a change has succeeded:
+    /// what failed alone of them may be quarantined already, and its dead letter not yet sent.
+    pub(super) fn end(&mut self, proved: &BTreeSet<Action>) {
+        let Self {
+            alone,
+            mut pending_letters,
+            ..
+        } = std::mem::take(self);
+        let alone = alone.into_iter();
+        pending_letters.extend(alone.filter(|failed| proved.contains(&failed.change.action)));
+        let oldest = pending_letters.len().saturating_sub(MOST_ALONE);
+        self.pending_letters = pending_letters.split_off(oldest);
+    }
+
+    /// Removes changes that are quarantined and have their dead letter, or were claimed again.
     pub(super) fn forget(&mut self, done: &[(ProductId, RunId)]) {
         let is_done = |failed: &FailedAlone| {
             done.iter().any(|(product, run)| {
@@ -287,6 +309,7 @@ impl Bisect {
             })
         };
         self.alone.retain(|failed| !is_done(failed));
+        self.pending_letters.retain(|failed| !is_done(failed));
     }
 }
 

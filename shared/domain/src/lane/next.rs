@@ -34,7 +34,7 @@ pub enum Next {
     },
     /// Close these as superseded: an older run than that of the lane's plan claimed them.
     Supersede(Vec<OpenChange>),
-    /// Quarantine these: they failed alone while others of their kind succeeded.
+    /// Quarantine these, and send their dead letters: they failed alone while others of their kind succeeded.
     Quarantine(Vec<FailedAlone>),
     /// Block the lane: everything that is left has failed alone.
     Block(Block),
@@ -112,6 +112,11 @@ pub fn next(state: &LaneState, open: &[OpenChange], timeout: i64, now: Timestamp
     // The lane has not settled while announced changes are on their way.
     let settled = planned.totals.less(planned.taken) == Counts::default();
     if mine.is_empty() {
+        // Last, because a dead letter of an earlier plan is not to hold back this one.
+        let pending = state.bisect.pending_letters();
+        if !pending.is_empty() {
+            return Next::Quarantine(pending.to_vec());
+        }
         if let (Some(block), Some(first)) = (
             state.hopeless(1, now),
             alone.iter().map(|change| change.claimed_at).min(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::bisect::{Bisect, MOST_ALONE};
+use super::bisect::MOST_ALONE;
 use super::change::{Intent, OpenChange, counts};
 use super::state::{
     Block, BlockReason, Ending, LaneState, LaneView, OtherInstallation, Phase, Planned, Rejected,
@@ -32,11 +32,11 @@ impl LaneState {
             return Err(Rejected::NotNewer);
         }
         let mut next = self.clone();
-        next.planned = Some(planned);
+        let old = next.planned.replace(planned);
         next.joined.clear();
         next.retries = 0;
-        // What is still wanted is claimed again, so it leaves the bisect.
-        next.bisect = Bisect::default();
+        next.bisect
+            .end(&old.map(|old| old.proved).unwrap_or_default());
         if self.phase == Phase::Blocked {
             next.unblock();
         }
@@ -260,7 +260,7 @@ impl LaneState {
         Ok(next)
     }
 
-    /// Removes changes that failed alone and are quarantined, or were claimed again.
+    /// Removes changes that failed alone and are quarantined with their dead letter, or were claimed again.
     pub fn quarantined(&self, done: &[(ProductId, RunId)]) -> Result<Self, Rejected> {
         let mut next = self.clone();
         next.bisect.forget(done);

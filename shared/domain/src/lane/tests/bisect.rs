@@ -248,6 +248,66 @@ fn a_bisect_is_given_up_by_a_new_plan() {
     assert!(next.bisect.is_idle());
 }
 
+/// A lane on which one change of each kind failed alone, and an allow has succeeded.
+fn with_two_alone() -> LaneState {
+    let mut lane = idle(c(3, 1));
+    for one in [
+        open("bad", Action::Allow, 5, 0),
+        open("bad", Action::Deny, 5, 1),
+    ] {
+        let (intent, action) = (intent_of(std::slice::from_ref(&one)), one.action);
+        let failed = errors_of(&[action]);
+        lane.bisect.failed(&intent, &change_set("cs-1"), &failed);
+    }
+    lane.planned.as_mut().unwrap().proved = [Action::Allow].into();
+    lane
+}
+
+#[test]
+fn a_new_plan_keeps_what_may_be_quarantined_without_its_letter() {
+    let lane = with_two_alone().committed(planned(6, c(1, 0))).unwrap();
+    let pending = lane.bisect.pending_letters().to_vec();
+    let expected = IntentChange {
+        product: p("bad"),
+        action: Action::Allow,
+        run: run(5),
+        ordinal: 0,
+    };
+    assert_eq!(pending.len(), 1, "nothing has proved the deny wrong");
+    assert_eq!(pending[0].change, expected);
+    assert!(lane.bisect.alone().is_empty(), "the bisect has ended");
+    // The letter is not a matter of this plan, and holds back nothing of it.
+    let change = [open("next", Action::Allow, 6, 0)];
+    assert_eq!(
+        next(&lane, &change, 30, at(60)),
+        Next::Choose(change.to_vec())
+    );
+    let letters = Next::Quarantine(pending);
+    assert_eq!(next(&lane, &[], 30, at(60)), letters);
+    // It outlasts further plans, until it is sent.
+    let lane = lane.committed(planned(7, c(0, 0))).unwrap();
+    assert_eq!(next(&lane, &[], 30, at(60)), letters);
+    let done = lane.quarantined(&[(p("bad"), run(5))]).unwrap();
+    assert!(done.bisect.is_idle());
+    assert_eq!(next(&done, &[], 30, at(60)), Next::Rest(Some(run(7))));
+}
+
+#[test]
+fn the_newest_fifty_letters_are_kept_over_a_new_plan() {
+    let mut lane = idle(c(0, 0));
+    for number in 5..57 {
+        let one = open("bad", Action::Deny, number, 0);
+        let failed = errors_of(&[Action::Deny]);
+        let intent = intent_of(&[one]);
+        lane.bisect.failed(&intent, &change_set("cs-1"), &failed);
+        lane.planned.as_mut().unwrap().proved = [Action::Deny].into();
+        lane = lane.committed(planned(number + 1, c(0, 0))).unwrap();
+    }
+    let pending = lane.bisect.pending_letters();
+    let kept: Vec<_> = pending.iter().map(|failed| failed.change.run).collect();
+    assert_eq!(kept, (7..57).map(run).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_batch_of_an_older_plan_that_fails_starts_no_bisect() {
     let lane = in_flight(c(2, 0), c(2, 0));

@@ -1,5 +1,7 @@
 //! Parts a plan: what was approved passes, and of the rest only what a guard objects to is held. Pure.
 
+use std::collections::BTreeSet;
+
 use super::{Case, HoldReason};
 use crate::ids::ProductId;
 use crate::plan::Plan;
@@ -96,7 +98,7 @@ impl Case<'_> {
     fn kept(&self, reason: &HoldReason) -> Plan {
         match reason.keeps() {
             Keeps::Everything => self.plan.clone(),
-            Keeps::Removals => Plan::new(Default::default(), self.removals()),
+            Keeps::Removals => Plan::new(BTreeSet::default(), self.removals()),
             Keeps::Opposites => {
                 let opposites = |restored| self.plan.opposed_to(restored);
                 self.restored.map(opposites).unwrap_or_default()
@@ -107,7 +109,7 @@ impl Case<'_> {
 
     /// The removals of the plan that somebody rejected.
     fn rejected(&self) -> Plan {
-        let removals = Plan::new(Default::default(), self.removals());
+        let removals = Plan::new(BTreeSet::default(), self.removals());
         let rejection = self.link_state.rejected.as_ref();
         rejection.map_or_else(Plan::default, |rejection| rejection.among(&removals))
     }

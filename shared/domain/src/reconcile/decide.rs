@@ -44,11 +44,14 @@ impl Decision {
     pub fn status(&self) -> LinkStatus {
         match self {
             Self::MarkSuspension | Self::Suspended => LinkStatus::Suspended,
-            Self::Hold {
+            Self::Commit
+            | Self::Hold {
                 rest: Course::Commit,
                 passes: true,
             } => LinkStatus::Committed,
-            Self::Hold {
+            Self::Underway(_)
+            | Self::ResumeRollback(_)
+            | Self::Hold {
                 rest: Course::Underway(_),
                 passes: true,
             } => LinkStatus::Underway,
@@ -56,8 +59,6 @@ impl Decision {
             Self::RefuseRollback => LinkStatus::Refused,
             Self::AnothersPlan => LinkStatus::Failed,
             Self::InSync => LinkStatus::InSync,
-            Self::Underway(_) | Self::ResumeRollback(_) => LinkStatus::Underway,
-            Self::Commit => LinkStatus::Committed,
         }
     }
 }

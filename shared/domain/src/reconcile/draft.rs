@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::course::{Course, PlanOnLane, is_announced, is_busy};
 use super::goal::Goal;
 use super::observation::{GuardVerdict, Observation, Quarantine, Reads, Records};
-use crate::approval::{EarlierGrant, Grant, Hold};
+use crate::approval::{EarlierGrant, Grant, Hold, Undo};
 use crate::guard::{Case, HoldReason, Parted};
 use crate::ids::{ProductId, RunId};
 use crate::lane::{BlockReason, LaneView, Phase, Quarantined};
@@ -349,9 +349,11 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// What was approved, and is not done.
+    /// What was approved of the management experience's plans, and is not done. Who approved a rollback has approved none of them.
     fn approved(&self, records: &Records) -> Option<Plan> {
-        let last = records.approved.as_ref().map(LinkRecord::shown);
+        let last = records.approved.as_ref();
+        let last = last.filter(|record| undo_of(record).is_none());
+        let last = last.map(LinkRecord::shown);
         let earlier = self.shown_before(records, |_| true);
         earlier.chain(last).reduce(|all, one| all.then(&one))
     }
@@ -375,7 +377,9 @@ impl<'a> Draft<'a> {
         let policy = self.goal.policy;
         if self.goal.rollback {
             // No guard judges it. It is always held, and approved as a whole.
-            let approved = records.approved.as_ref().map(LinkRecord::shown);
+            let approved = records.approved.as_ref();
+            let approved = approved.filter(|record| undo_of(record).is_some());
+            let approved = approved.map(LinkRecord::shown);
             let plan = &self.made.plan;
             let approved = approved.filter(|shown| plan.is_part_of(shown));
             let parted = Parted {
@@ -516,9 +520,9 @@ impl<'a> Draft<'a> {
         let is_over = failed && self.grant().is_some_and(tried);
         let approved = records.approved.as_ref();
         let rollback = approved.filter(|_| !is_over);
-        let rollback = rollback.and_then(|record| record.hold.as_ref());
         // What was shown of a rollback may have become unnecessary, and the lane may still have to be halted.
-        let is_covered = approved.is_some_and(|record| parted.passing.is_part_of(&record.shown()));
+        let undone = approved.filter(|record| undo_of(record).is_some());
+        let is_covered = undone.is_some_and(|record| parted.passing.is_part_of(&record.shown()));
         let counted = parted.passing.minus(&parted.approved);
         let removals = counted.deny().intersection(self.reads.actual.allowed());
         let goes_on = |record: &&LinkRecord| !parted.approved.common(&record.shown()).is_empty();
@@ -529,8 +533,13 @@ impl<'a> Draft<'a> {
             approved: parted.approved.clone(),
             is_covered: self.goal.rollback && is_covered,
             removals: removals.cloned().collect(),
-            rollback: rollback.and_then(Hold::undo),
+            rollback: rollback.and_then(undo_of),
             restored: Self::restored(records),
         }
     }
+}
+
+/// What the plan of a record takes back, if it is a rollback.
+fn undo_of(record: &LinkRecord) -> Option<Undo> {
+    record.hold.as_ref().and_then(Hold::undo)
 }

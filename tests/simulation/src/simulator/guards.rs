@@ -161,7 +161,11 @@ impl Guards {
             });
         };
         lane.is_looked_at(id, &member.policy)?;
-        let approved = lane.use_approvals(&plan);
+        let granted = world.ledger(|ledger| {
+            let state = ledger.link_states.get(id);
+            state.is_some_and(|state| state.grant.is_some())
+        });
+        let approved = lane.use_approvals(&plan, granted);
         let own = minus(&plan, &approved.part);
         let overrides = is_overridden(&self.overrides, world, run, link, &id.experience);
         let may_go_on = either(&lane.begun, &approved.overrides);

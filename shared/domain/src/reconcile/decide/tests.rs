@@ -378,6 +378,35 @@ fn a_rollback_whose_rest_fails_has_gone_as_far_as_it_goes() {
     }
 }
 
+/// What the management experience asks for may be a part of it, or the reverse: of a revert, what a later run has changed.
+#[test]
+fn a_rollback_that_is_over_approves_no_plan_of_the_management_experience_and_no_such_plan_a_rollback()
+ {
+    let mut scene = held();
+    let shown = Plan::new(BTreeSet::new(), many(12));
+    scene.reads.link_state.grant = Some(grant(run(7), run(8)));
+    let mut approved = rolling_back().records.approved.unwrap();
+    approved.deny = shown.deny().iter().cloned().collect();
+    approved.allow = Vec::new();
+    scene.records.approved = Some(approved.clone());
+    let state = scene.state();
+    state.planned = Some(planned(run(8), &shown, 0));
+    state.planned.as_mut().unwrap().taken = Counts { allow: 0, deny: 12 };
+    state.phase = Phase::Blocked;
+    state.block = Some(Block {
+        reason: BlockReason::ChangeSetFailed,
+        detail: String::new(),
+        since: start(),
+    });
+    assert!(matches!(scene.decide(), Decision::Hold { .. }));
+    // The same plan, approved as such.
+    approved.hold = None;
+    scene.records.approved = Some(approved);
+    assert!(scene.with(|_, seen| !seen.guards.approved.is_empty()));
+    scene.rollback = true;
+    assert_eq!(scene.decide(), Decision::RefuseRollback);
+}
+
 /// A change of it may arrive, or be claimed, after another one has blocked the lane.
 #[test]
 fn a_rollback_that_is_blocked_before_all_of_it_is_tried_is_resumed() {

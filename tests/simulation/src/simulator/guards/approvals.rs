@@ -275,14 +275,15 @@ impl LaneGuard {
         }
     }
 
-    /// What of a plan was approved. An approval of which nothing is in the plan is done.
-    pub(crate) fn use_approvals(&mut self, plan: &Plan) -> Approved {
+    /// What of a plan was approved. An approval of which nothing is in the plan is done. `granted` is false if the producer has ended what
+    /// was approved before it committed the plan: an approved rollback is then over.
+    pub(crate) fn use_approvals(&mut self, plan: &Plan, granted: bool) -> Approved {
         let mut approved = Approved::default();
         if let Some(last) = self.approvals.last_mut()
             && last.rollback
             && last.given != Given::Spent
         {
-            if is_part(plan, &last.shown) {
+            if granted && is_part(plan, &last.shown) {
                 last.given = Given::Used;
                 approved.rollback = true;
                 approved.part = plan.clone();

@@ -10,12 +10,12 @@ use pmp_sync_domain::ports::{Bus, Clock, Lanes, Products, SendChanges, WriteRuns
 use pmp_sync_domain::reconcile::{
     Decision, Observation, after_commit, after_observing, after_suspension,
 };
-use pmp_sync_domain::records::LinkState;
+use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::time::elapsed;
 
 use super::hold::hold;
-use super::marks::{join, keep, mark_rest, mark_suspension, release};
+use super::marks::{join, keep, mark_rest, mark_suspension, register, release};
 use super::observe::outside_edits;
 use super::outcome::{Attempt, LinkOutcome, ReconcileRequest};
 use super::remember::remember_seen;
@@ -87,11 +87,17 @@ where
     }
 }
 
+/// Writes the link state. A lane of which something is to be announced is listed before.
 async fn write<L: WriteRuns, A, M, O: Bus, S>(
     context: &Context<L, A, M, O, S>,
     seen: &Observation,
     next: &LinkState,
+    record: &LinkRecord,
 ) -> Result<bool, LinkError> {
+    if !next.notices.pending.is_empty() {
+        let registered = register(&context.ledger, &seen.lane, record).await;
+        registered.map_err(LinkError::Ledger)?;
+    }
     remember_seen(&context.ledger, &context.unannounced, seen, next).await
 }
 
@@ -102,7 +108,7 @@ async fn tell_suspended<L: WriteRuns, A, M, O: Bus, S: Clock>(
     let (seen, now) = (attempt.seen, context.now());
     let outcome = attempt.outcome(LinkStatus::Suspended, now);
     let next = after_suspension(&attempt.goal, seen, &attempt.edited, now);
-    if !write(context, seen, &next).await? {
+    if !write(context, seen, &next, &outcome.record).await? {
         return Ok(None);
     }
     let kept = keep(&context.ledger, &seen.lane, &outcome.record).await;
@@ -118,8 +124,9 @@ async fn refuse_rollback<L: WriteRuns, A, M, O: Bus, S: Clock>(
     let seen = attempt.seen;
     let mut next = seen.link_state.clone();
     next.grant = None;
-    let written = write(context, seen, &next).await?;
-    Ok(written.then(|| attempt.outcome(LinkStatus::Refused, context.now())))
+    let outcome = attempt.outcome(LinkStatus::Refused, context.now());
+    let written = write(context, seen, &next, &outcome.record).await?;
+    Ok(written.then_some(outcome))
 }
 
 async fn stamp_in_sync<L, A, M, O, S, C>(
@@ -136,16 +143,17 @@ where
     let (ledger, seen, now) = (&context.ledger, attempt.seen, context.now());
     let mut outcome = attempt.outcome(LinkStatus::InSync, now);
     let next = after_observing(&attempt.goal, seen, &attempt.edited, now);
-    if !write(context, seen, &next).await? {
+    if !write(context, seen, &next, &outcome.record).await? {
         return Ok(None);
     }
     ask_for_rules(connection, seen).await;
-    outcome.done = mark_rest(ledger, &context.system, seen, seen.is_whole()).await?;
     let is_all = seen.report.left_alone.is_empty() && seen.report.invalid.is_empty();
+    // Before the mark, which is what tells a lane that was never observed.
     if seen.state().rev == 0 || !is_all {
         let kept = keep(ledger, &seen.lane, &outcome.record).await;
         kept.map_err(LinkError::Ledger)?;
     }
+    outcome.done = mark_rest(ledger, &context.system, seen, seen.is_whole()).await?;
     Ok(Some(outcome))
 }
 
@@ -164,7 +172,7 @@ where
     let (ledger, seen, run, now) = (&context.ledger, attempt.seen, attempt.run, context.now());
     let outcome = attempt.outcome(LinkStatus::Underway, now);
     let next = after_observing(&attempt.goal, seen, &attempt.edited, now);
-    if !write(context, seen, &next).await?
+    if !write(context, seen, &next, &outcome.record).await?
         || !join(ledger, &context.system, seen, run, planned).await?
     {
         return Ok(None);
@@ -218,7 +226,7 @@ where
         let lists = ledger.put_lists(run, &seen.lane, &seen.actual, now).await;
         lists.map_err(LinkError::Ledger)?;
     }
-    if !write(context, seen, next).await? {
+    if !write(context, seen, next, &outcome.record).await? {
         return Ok(None);
     }
     let kept = keep(ledger, &seen.lane, &outcome.record).await;

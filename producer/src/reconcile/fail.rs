@@ -9,6 +9,7 @@ use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::LinkStatus;
 
+use super::marks::register;
 use super::outcome::{LinkOutcome, blank};
 use super::remember::remember;
 use crate::claims::is_anothers;
@@ -157,9 +158,8 @@ async fn notice_unseen<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         ..known.clone()
     };
     if !next.notices.pending.is_empty() {
-        // The lane may never have been planned for. Without its entry nobody would announce its end
-        // if the link is removed from the configuration.
-        let registered = ledger.register(lane, record).await;
+        // The lane may never have been planned for.
+        let registered = register(ledger, lane, record).await;
         registered.map_err(LinkError::Ledger)?;
     }
     // Another writer was faster: the next observation compares again.

@@ -93,8 +93,9 @@ pub(crate) async fn release<L: WriteRuns, K: Clock>(
     Ok(())
 }
 
-/// Writes the record of a link in a run.
-pub(crate) async fn keep<L: WriteRuns>(
+/// Lists the lane among those that were ever planned for. Without its entry nobody would announce the end of what is announced of it if
+/// its link is removed from the configuration.
+pub(crate) async fn register<L: WriteRuns>(
     ledger: &L,
     lane: &LaneId,
     record: &LinkRecord,
@@ -103,8 +104,18 @@ pub(crate) async fn keep<L: WriteRuns>(
         // It is listed, and the next run reports that its entry cannot be read.
         Err(error) if error.is_unreadable() => {
             tracing::error!(%lane, code = "PMS-4004", %error, "the entry of a lane is left as it is");
+            Ok(())
         }
-        registered => registered?,
+        registered => registered,
     }
+}
+
+/// Writes the record of a link in a run.
+pub(crate) async fn keep<L: WriteRuns>(
+    ledger: &L,
+    lane: &LaneId,
+    record: &LinkRecord,
+) -> Result<(), ServiceError> {
+    register(ledger, lane, record).await?;
     ledger.put_link(record).await
 }

@@ -20,11 +20,12 @@ const WORLDS: u64 = 300;
 /// the failure of a link that `*` left before its run went on; names that gave way to a lane that was blocked again;
 /// removals of a change set that the service did not know any more; changes that were counted again after a slow look for other
 /// installations; edits beyond those that an event names; a dead letter that was not sent before the next plan;
-/// a plan of the management experience that was taken for a part of an approved revert that was over; reasons of an override that were over; a hold of an override on a
+/// a plan of the management experience that was taken for a part of an approved revert that was over; edits that were told of a
+/// lane that was not listed; a revert of what the service did not know any more; reasons of an override that were over; a hold of an override on a
 /// lane that `*` left; one that an override found held already; one that a later override let through; a plan of an override that a
 /// run goes on with; an approval while another one was carried out; an override that went on after a newer run had begun;
 /// an approved override of which everything fails.
-const WRONG_ONCE: [u64; 33] = [
+const WRONG_ONCE: [u64; 35] = [
     1_879_602_861,
     1_879_608_092,
     53_957,
@@ -50,6 +51,8 @@ const WRONG_ONCE: [u64; 33] = [
     1_796_112_140,
     3_592_236_196,
     476_250_314,
+    2_179_195_239,
+    2_179_179_570,
     17,
     218,
     371,

@@ -88,7 +88,7 @@ pub(crate) struct LaneGuard {
     pub(crate) counted: Vec<(i64, BTreeSet<ProductId>)>,
     /// The same removals, with the time when they took effect.
     pub(crate) removed: Vec<(i64, ProductId)>,
-    /// What was removed by change sets that the service did not know any more: nobody saw that.
+    /// What was changed by change sets that the service did not know any more: nobody saw that, and whose change it was.
     pub(crate) unseen: BTreeSet<ProductId>,
     /// What the member allows, and the lengths of its list.
     pub(crate) allowed: BTreeSet<ProductId>,
@@ -263,6 +263,9 @@ impl LaneGuard {
         let in_flight = in_flight(back.run);
         for change in plan.changes() {
             let product = &change.product;
+            if self.unseen.contains(product) {
+                continue;
+            }
             let known = listed.is_some_and(|lists| lists.allowed().contains(product));
             let is_its_own = match (self.changed.get(product), change.action) {
                 (Some(changed), Action::Deny) => {

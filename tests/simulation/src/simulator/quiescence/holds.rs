@@ -167,6 +167,7 @@ impl Simulator {
                 self.invariants.bad.contains(product)
                     || self.invariants.suspects.contains(product)
                     || unsure.contains(product)
+                    || lane.unseen.contains(product)
             };
             let differ = lane.not_restored(fails);
             if !differ.is_empty() {

@@ -111,9 +111,9 @@ mutate commits-what-is-held held-is-not-sent shared/domain/src/guard/parting.rs 
 mutate lets-a-doubted-list-through held-is-not-sent shared/domain/src/guard/parting.rs \
     's/Keeps::Everything => self\.plan\.clone\(\)/Keeps::Everything => Plan::new(Default::default(), self.removals())/'
 mutate lets-nothing-through parted shared/domain/src/guard/parting.rs \
-    's/Keeps::Removals => Plan::new\(Default::default\(\), self\.removals\(\)\)/Keeps::Removals => self.plan.clone()/'
+    's/Keeps::Removals => Plan::new\(BTreeSet::default\(\), self\.removals\(\)\)/Keeps::Removals => self.plan.clone()/'
 mutate lets-removals-through guarded shared/domain/src/guard/parting.rs \
-    's/Keeps::Removals => Plan::new\(Default::default\(\), self\.removals\(\)\)/Keeps::Removals => Plan::default()/'
+    's/Keeps::Removals => Plan::new\(BTreeSet::default\(\), self\.removals\(\)\)/Keeps::Removals => Plan::default()/'
 mutate approves-for-ever approved-once shared/domain/src/reconcile/draft.rs \
     's/grant\.filter\(\|grant\| !is_spent\(grant\)\)/grant.filter(|grant| !is_spent(grant) || true)/'
 mutate voids-what-was-approved approved-goes-on shared/domain/src/guard/parting.rs \
@@ -153,7 +153,7 @@ mutate takes-all-for-edits guarded shared/domain/src/reconcile/memory.rs \
 mutate takes-back-what-was-restored restored shared/domain/src/guard.rs \
     's/reasons\.extend\(self\.against_restored\(\)\);//'
 mutate voids-a-rollback restored shared/domain/src/reconcile/draft.rs \
-    's/rollback\.and_then\(Hold::undo\)/rollback.and_then(Hold::undo).filter(|_| false)/'
+    's/rollback\.and_then\(undo_of\)/rollback.and_then(undo_of).filter(|_| false)/'
 mutate reverts-what-came-later reverted shared/domain/src/revert.rs \
     's/(let mut found = Self::default.*?)last\.run == Some\(run\)\)/$1last.run.is_some())/s'
 mutate forgets-the-rollback-before restored shared/domain/src/records/link_state.rs \

@@ -94,6 +94,7 @@ where
 }
 
 /// Refuses what a freeze or a suspension keeps from being executed.
+#[expect(clippy::result_large_err, reason = "the end of an approval")]
 fn refuse_halted(case: &Case<'_>, hold: &Hold, is_rollback: bool) -> Result<(), Rejected> {
     if case.policy.frozen && !hold.overrides {
         return Err(refused("the link is frozen; lift `freeze` first"));
@@ -110,6 +111,7 @@ fn refuse_halted(case: &Case<'_>, hold: &Hold, is_rollback: bool) -> Result<(), 
 }
 
 /// The approvals with this one, if somebody else has to approve as well. None if it is enough.
+#[expect(clippy::result_large_err, reason = "the end of an approval")]
 fn so_far(case: &Case<'_>, hold: &Hold) -> Result<Option<Vec<Ask>>, Rejected> {
     let needed = case.setup.config.people;
     if needed == People::One {

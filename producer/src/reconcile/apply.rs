@@ -15,7 +15,7 @@ use pmp_sync_domain::run::LinkStatus;
 use pmp_sync_domain::time::elapsed;
 
 use super::hold::hold;
-use super::marks::{join, keep, mark_rest, mark_suspension, register, release};
+use super::marks::{join, keep, mark_rest, mark_suspension, register_news, release};
 use super::observe::outside_edits;
 use super::outcome::{Attempt, LinkOutcome, ReconcileRequest};
 use super::remember::remember_seen;
@@ -87,10 +87,7 @@ async fn write<L: WriteRuns, A, M, O: Bus, S>(
     next: &LinkState,
     record: &LinkRecord,
 ) -> Result<bool, LinkError> {
-    if !next.notices.pending.is_empty() {
-        let registered = register(&context.ledger, &seen.lane, record).await;
-        registered.map_err(LinkError::Ledger)?;
-    }
+    register_news(&context.ledger, &seen.lane, next, record).await?;
     remember_seen(&context.ledger, &context.unannounced, seen, next).await
 }
 

@@ -9,7 +9,7 @@ use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_domain::retry::Missed;
 use pmp_sync_domain::run::LinkStatus;
 
-use super::marks::register;
+use super::marks::register_news;
 use super::outcome::{LinkOutcome, blank};
 use super::remember::remember;
 use crate::claims::is_anothers;
@@ -157,11 +157,8 @@ async fn notice_unseen<L: Lanes + WriteRuns, A, M, O: Bus, S: Clock>(
         notices,
         ..known.clone()
     };
-    if !next.notices.pending.is_empty() {
-        // The lane may never have been planned for.
-        let registered = register(ledger, lane, record).await;
-        registered.map_err(LinkError::Ledger)?;
-    }
+    // The lane may never have been planned for.
+    register_news(ledger, lane, &next, record).await?;
     // Another writer was faster: the next observation compares again.
     let written = remember(ledger, &context.unannounced, lane, &known, &next).await;
     written.map(drop)

@@ -5,7 +5,7 @@ use pmp_sync_domain::ids::{LaneId, RunId};
 use pmp_sync_domain::lane::{LaneState, Quarantined, Rejected, Suspension};
 use pmp_sync_domain::ports::{Clock, Lanes, WriteRuns};
 use pmp_sync_domain::reconcile::Observation;
-use pmp_sync_domain::records::LinkRecord;
+use pmp_sync_domain::records::{LinkRecord, LinkState};
 use pmp_sync_domain::try_transition::try_transition;
 
 /// The runs that wait for the lane's committed plan.
@@ -95,7 +95,7 @@ pub(crate) async fn release<L: WriteRuns, K: Clock>(
 
 /// Lists the lane among those that were ever planned for. Without its entry nobody would announce the end of what is announced of it if
 /// its link is removed from the configuration.
-pub(crate) async fn register<L: WriteRuns>(
+async fn register<L: WriteRuns>(
     ledger: &L,
     lane: &LaneId,
     record: &LinkRecord,
@@ -108,6 +108,20 @@ pub(crate) async fn register<L: WriteRuns>(
         }
         registered => registered,
     }
+}
+
+/// Lists the lane before a link state is written of which something is to be announced.
+pub(crate) async fn register_news<L: WriteRuns>(
+    ledger: &L,
+    lane: &LaneId,
+    next: &LinkState,
+    record: &LinkRecord,
+) -> Result<(), LinkError> {
+    if next.notices.pending.is_empty() {
+        return Ok(());
+    }
+    let registered = register(ledger, lane, record).await;
+    registered.map_err(LinkError::Ledger)
 }
 
 /// Writes the record of a link in a run.

@@ -15,6 +15,10 @@ use super::state::Simulator;
 const MOST: u64 = 100;
 /// The most products that are looked up while a message waits: the inbox is looked at again after so many.
 const MOST_IN_A_ROW: u32 = 5;
+/// No look-up begins in the last seconds of an invocation.
+const RESERVE: i64 = 45;
+/// The time of one look-up at most, in milliseconds, while nothing is slow.
+const LOOK_UP: i64 = 1_000;
 
 impl Simulator {
     /// What AWS Marketplace said of some products a while ago: they are due to be asked for again in the life of the world. Some of
@@ -82,10 +86,16 @@ impl Simulator {
         Ok(())
     }
 
-    /// After an undisturbed scheduled run, which asked for so many products: each product of a management experience that can be
-    /// read was asked for, unless it was one too many.
-    pub(super) fn names_are_known(&self, config: &Config, count: u64) -> Result<(), Violation> {
-        if count >= MOST {
+    /// After an undisturbed scheduled run, which asked for so many products in so many milliseconds: each product of a management
+    /// experience that can be read was asked for, unless it was one too many or the time was short.
+    pub(super) fn names_are_known(
+        &self,
+        config: &Config,
+        count: u64,
+        took: i64,
+    ) -> Result<(), Violation> {
+        let time = (self.profile.patience - RESERVE) * 1_000;
+        if count >= MOST || took + LOOK_UP > time {
             return Ok(());
         }
         let experiences: BTreeSet<_> = config

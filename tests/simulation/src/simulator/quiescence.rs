@@ -435,13 +435,18 @@ impl Simulator {
                 .failing(|failing| failing.calls("GetProduct"))
         };
         let asked_before = asked(self);
-        let end = self.now + HOUR;
+        let (began, end) = (self.now, self.now + HOUR);
+        let mut last_asked = began;
         self.ask(envelope(SCHEDULE_SOURCE, "Scheduled Sync", &json!({})));
         while let Some((when, turn)) = self.next_turn() {
             if (matches!(turn, Turn::Scheduled) && self.tasks.is_empty()) || when > end {
                 break;
             }
+            let so_far = asked(self);
             self.take(when, turn)?;
+            if asked(self) != so_far {
+                last_asked = self.now;
+            }
         }
         let after = count(self);
         if after != before {
@@ -454,7 +459,7 @@ impl Simulator {
         self.everything_is_reported(&blocked)?;
         // The names give way to what a lane that is blocked again announces.
         if helpless.is_empty() {
-            self.names_are_known(&config, asked(self) - asked_before)?;
+            self.names_are_known(&config, asked(self) - asked_before, last_asked - began)?;
         }
         for (lane, _) in self.scene.lanes() {
             let kept = link_of(&config, &lane).map_or(0, |link| {
